@@ -1,0 +1,1 @@
+"""Plain locustfiles: who the users are and what they do."""

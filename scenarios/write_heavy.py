@@ -1,0 +1,13 @@
+"""As many writes as reads: YCSB's workload A, which its authors describe as a session store recording actions."""
+
+from scenarios.steps import SessionUser, declare, weigh
+
+PARAMETERS = {"reads": 1, "writes": 1}
+declare(PARAMETERS)
+
+
+class Writer(SessionUser):
+    """Logs in once and stays."""
+
+
+weigh(Writer, read="reads", write="writes")
