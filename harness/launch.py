@@ -1,0 +1,45 @@
+"""Serve an app on a socket that the harness bound; run by path in the arm's own interpreter and folder.
+
+`PYTHON harness/launch.py TARGET --fd N`. Uvicorn's own `--fd` would take the socket for a Unix one and so lose
+TCP_NODELAY, and its `--workers` the same (Kludex/uvicorn#3149); a socket object passed to the server keeps it.
+"""
+
+import argparse
+import os
+import socket
+import sys
+
+import uvicorn
+
+
+def main() -> None:
+    """Import TARGET (`module:factory`) from the working folder and serve it until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target")
+    parser.add_argument("--fd", type=int, required=True)
+    arguments = parser.parse_args()
+    # Python put this file's own folder first, whose module names are ours and not the app's.
+    sys.path[0] = os.getcwd()  # noqa: PTH109 - pathlib is one import more in the measured process
+    config = uvicorn.Config(
+        arguments.target,
+        factory=True,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+        backlog=2048,
+    )
+    server = uvicorn.Server(config)
+    server.run(sockets=[socket.socket(fileno=arguments.fd)])
+    sys.exit(0 if server.started else 3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Listens to Locust's own request event and records every request, whole."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent import socket
+from locust import events
+
+from harness.load.spool import OUTCOMES, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from locust import User
+    from locust.argument_parser import LocustArgumentParser
+    from locust.env import Environment
+
+_FLUSH_S = 0.25
+_NUMBER = {outcome: number for number, outcome in enumerate(OUTCOMES)}
+
+
+class Recorder:
+    """Records the requests of one Locust worker, keeps the trial's clock, and ends it.
+
+    The window begins `warmup_s` after the last user was spawned and lasts `window_s`; what is in flight then may
+    finish within Locust's stop timeout, and is `cut` after it.
+    """
+
+    def __init__(self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int) -> None:
+        self._environment = environment
+        self._warmup_s = warmup_s
+        self._window_s = window_s
+        self._worker = max(getattr(environment.runner, "worker_index", 0), 0)
+        self._writer = Writer(folder, self._worker)
+        self._in_flight: dict[int, int] = {}
+        self._numbers = itertools.count()
+        self._t0_ns: int | None = None
+        self._messages: dict[str, int] = {}
+        random.seed(f"{seed}/{self._worker}")
+        for user_class in environment.user_classes:
+            user_class.context = self._stamping(user_class.context)
+        environment.events.request.add_listener(self._on_request)
+        environment.events.spawning_complete.add_listener(self._on_spawned)
+        environment.events.user_error.add_listener(self._on_user_error)
+        environment.events.quitting.add_listener(self._on_quitting)
+        gevent.spawn(self._flush_forever)
+
+    def _stamping(self, context: Callable[[User], dict[str, Any]]) -> Callable[[User], dict[str, Any]]:
+        """Wrap `User.context`, which Locust calls as it sends, into one that says who sends and when."""
+
+        def stamped(user: User) -> dict[str, Any]:
+            number = user.__dict__.get("recorded_as")
+            if number is None:
+                number = user.recorded_as = next(self._numbers)
+            own = context(user)
+            sent_ns = self._in_flight[number] = monotonic_ns()
+            return {**own, "user": number, "sent_ns": sent_ns}
+
+        return stamped
+
+    def _on_request(
+        self,
+        name: str,
+        response_time: float,
+        response_length: int,
+        exception: BaseException | None,
+        context: dict[str, Any],
+        response: Any = None,
+        **_: Any,
+    ) -> None:
+        service_ns = round(response_time * 1e6)
+        sent_ns = context.get("sent_ns") or monotonic_ns() - service_ns
+        user = context.get("user", 0)
+        self._in_flight.pop(user, None)
+        status = getattr(response, "status_code", 0) or 0
+        outcome = context.get("outcome", "ok") if exception is None else _outcome(exception, status)
+        self._writer.add(name, user, sent_ns, service_ns, response_length or 0, status, _NUMBER[outcome])
+        if exception is not None:
+            self._note(f"{name}: {exception}")
+
+    def _on_spawned(self, **_: Any) -> None:
+        if self._t0_ns is None:
+            self._t0_ns = monotonic_ns() + round(self._warmup_s * 1e9)
+            gevent.spawn_later(self._warmup_s + self._window_s, self._environment.runner.quit)
+
+    def _on_user_error(self, exception: BaseException, **_: Any) -> None:
+        self._note(f"the scenario raised {exception!r}")
+
+    def _on_quitting(self, **_: Any) -> None:
+        now = monotonic_ns()
+        for user, sent_ns in self._in_flight.items():
+            self._writer.add("(cut)", user, sent_ns, now - sent_ns, 0, 0, _NUMBER["cut"])
+        self._writer.close(t0_ns=self._t0_ns, ended_ns=now, window_s=self._window_s, messages=self._messages)
+        # Locust's own exit code is 1 for any failed request; the harness judges the trial from its data.
+        if self._environment.process_exit_code is None:
+            self._environment.process_exit_code = 0
+
+    def _note(self, message: str) -> None:
+        """Count a message, the first hundred kinds of them."""
+        if message in self._messages or len(self._messages) < 100:  # noqa: PLR2004 - a bound on a log
+            self._messages[message] = self._messages.get(message, 0) + 1
+
+    def _flush_forever(self) -> None:
+        while True:
+            gevent.sleep(_FLUSH_S)
+            self._writer.flush()
+
+
+def install() -> None:
+    """Add the recorder's options to Locust's command line, and the recorder to a run that uses them."""
+    events.init_command_line_parser.add_listener(_add_options)
+    events.init.add_listener(_record)
+
+
+def _add_options(parser: LocustArgumentParser) -> None:
+    hidden = {"include_in_web_ui": False}
+    parser.add_argument("--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden)
+    parser.add_argument("--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden)
+    parser.add_argument("--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden)
+    parser.add_argument("--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden)
+
+
+def _record(environment: Environment, **_: Any) -> None:
+    from pathlib import Path  # noqa: PLC0415 - only a recorded run needs it
+
+    options = environment.parsed_options
+    if not options.spool:
+        return
+    if not environment.user_classes:
+        sys.exit("the scenario defines no user class")
+    Recorder(
+        environment,
+        Path(options.spool),
+        warmup_s=options.warmup_s,
+        window_s=options.window_s,
+        seed=options.seed,
+    )
+
+
+def _outcome(exception: BaseException, status: int) -> str:
+    """Tell errors apart; a scenario's own exceptions say their outcome themselves."""
+    outcome = getattr(exception, "outcome", None)
+    if outcome in _NUMBER:
+        return str(outcome)
+    if status:
+        return "http_error"
+    return "timeout" if isinstance(exception, (socket.timeout, TimeoutError)) else "transport_error"
