@@ -1,0 +1,173 @@
+"""The face of an arm: everything the harness knows of an app's side, through processes and HTTP only."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ComponentError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.processes import Child, Processes
+
+CONTRACT = 1
+_DESCRIBE_TIMEOUT_S = 60
+_START_TIMEOUT_S = 30
+_BACKLOG = 2048
+_LAUNCH = Path(__file__).with_name("launch.py")
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How an app is started: its interpreter, the folder it is imported from, and what its environment says."""
+
+    variant: str
+    target: str = "backends.app:create_app"
+    python: str = sys.executable
+    cwd: Path | None = None
+    workers: int = 1
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the app is imported from; for our own app the one that holds `backends`."""
+        return self.cwd or own_folder()
+
+    def environ(self) -> dict[str, str]:
+        """Return a scrubbed environment with the variant's own names in it."""
+        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return {**passed_on, "PYTHONHASHSEED": "0", "SESSION_APP_BACKEND": self.variant, **self.environment}
+
+
+def own_folder() -> Path:
+    """Return the folder that holds our `backends` package, without importing it."""
+    found = importlib.util.find_spec("backends")
+    if found is None or found.origin is None:
+        raise ComponentError("The package `backends` is not installed beside `harness`; reinstall session-bench.")
+    return Path(found.origin).parent.parent
+
+
+def describe(variants: Sequence[str] = (), *, python: str = sys.executable, cwd: Path | None = None) -> dict[str, Any]:
+    """Ask an arm's interpreter what backends it has and what these variants mean there."""
+    folder = cwd or own_folder()
+    said = _backends("describe", *variants, python=python, folder=folder, environ=Arm("none").environ())
+    answer: dict[str, Any] = json.loads(said)
+    if answer.get("contract") != CONTRACT:
+        raise UsageError(
+            f"The backends under {folder} speak contract {answer.get('contract')}, this harness {CONTRACT}. "
+            "Use a revision of session-bench that matches them."
+        )
+    return answer
+
+
+def seed(arm: Arm, sessions: int, *, expiring_share: float, expiring_within_s: float) -> dict[str, Any]:
+    """Load live sessions into the arm's store, some of them to expire during the run."""
+    flags = ["--sessions", str(sessions), "--expiring-share", str(expiring_share)]
+    flags += ["--expiring-within-s", str(round(expiring_within_s))]
+    answer: dict[str, Any] = json.loads(
+        _backends("seed", *flags, python=arm.python, folder=arm.folder, environ=arm.environ())
+    )
+    return answer
+
+
+def _backends(*arguments: str, python: str, folder: Path, environ: dict[str, str]) -> str:
+    command = [python, "-m", "backends", *arguments]
+    what = f"`{Path(python).name} -m backends {arguments[0]}` in {folder}"
+    try:
+        done = subprocess.run(  # noqa: PLW1510 - the exit code is read below
+            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=_DESCRIBE_TIMEOUT_S
+        )
+    except OSError as error:
+        raise ComponentError(
+            f"{what} could not be started: {error.strerror}. Interpreter and folder are {python} and {folder}."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise ComponentError(f"{what} gave no answer within {_DESCRIBE_TIMEOUT_S} s.") from None
+    if done.returncode:
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        raise ComponentError(f"{what} failed with exit code {done.returncode}: {last}")
+    return done.stdout
+
+
+class App:
+    """A running app: one direct child per worker, all of them on one socket that the harness bound."""
+
+    def __init__(self, processes: Processes, arm: Arm, *, log: Path, cpus: Sequence[int] | None) -> None:
+        self._arm = arm
+        with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listener:
+            listener.set_inheritable(True)  # noqa: FBT003 - the socket's own signature
+            self.port: int = listener.getsockname()[1]
+            # Closing our copy at the end of the block makes an app that died refuse instead of leaving callers waiting.
+            self._children: list[Child] = [
+                processes.spawn(
+                    [arm.python, str(_LAUNCH), arm.target, "--fd", str(listener.fileno())],
+                    name=f"app {arm.variant}",
+                    log=log,
+                    env=arm.environ(),
+                    cwd=arm.folder,
+                    cpus=cpus,
+                    pass_fds=(listener.fileno(),),
+                )
+                for _ in range(arm.workers)
+            ]
+
+    @property
+    def url(self) -> str:
+        """Where the app is reached."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def pids(self) -> list[int]:
+        """Return the workers' process ids."""
+        return [child.pid for child in self._children]
+
+    def died(self) -> str | None:
+        """Return how a worker ended, in words, or None while all live."""
+        for child in self._children:
+            code = child.poll()
+            if code is not None:
+                return f"the app of {self._arm.variant} ended with exit code {code}: {child.tail()}"
+        return None
+
+    def about(self) -> dict[str, Any]:
+        """Wait until the app answers, and return what it says of itself."""
+        deadline = monotonic() + _START_TIMEOUT_S
+        while True:
+            # The connection waits in the socket's backlog until a worker accepts it: readiness without polling.
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=max(0.1, deadline - monotonic()))
+            try:
+                connection.request("GET", "/about")
+                answer = connection.getresponse()
+                body = answer.read()
+                break
+            except (OSError, http.client.HTTPException) as error:
+                if monotonic() < deadline and self.died() is None:
+                    continue
+                reason = self.died() or f"it did not answer within {_START_TIMEOUT_S} s ({error})"
+                raise ComponentError(f"The app of {self._arm.variant} did not start: {reason}") from None
+            finally:
+                connection.close()
+        try:
+            about: dict[str, Any] = json.loads(body)
+        except ValueError:
+            raise ComponentError(
+                f"The app of {self._arm.variant} answered /about with status {answer.status} and no JSON; "
+                "a subject must answer the routes of the design."
+            ) from None
+        return about
+
+    def stop(self) -> None:
+        """End every worker."""
+        for child in self._children:
+            child.stop()

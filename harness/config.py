@@ -1,0 +1,151 @@
+"""Settings in layers, weakest first: built-in profiles, session-bench.toml, SESSION_BENCH_*, flags."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UsageError
+
+_BUILT_IN = Path(__file__).with_name("profiles.toml")
+_PREFIX = "SESSION_BENCH_"
+_ELSEWHERE = {"REDIS_URL", "MONGODB_URL", "POSTGRES_URL", "HTTP_URL", "DEBUG"}
+"""Environment names with our prefix that are no settings."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VariantTable(_Table):
+    """A `[variants.NAME]` table: a variant with more to say than its name can."""
+
+    backend: str
+    options: dict[str, str | int | float | bool] = {}
+    url: str | None = Field(None, description="the store's URL, instead of a server of the harness's")
+    app: str = Field("backends.app:create_app", description="import string of the app's factory")
+    python: Path | None = Field(None, description="interpreter that serves the app")
+    cwd: Path | None = Field(None, description="folder that the app is imported from")
+    workers: int = Field(1, ge=1, le=256, description="processes that serve the app")
+
+
+class Settings(_Table):
+    """What a run is told, every layer taken together."""
+
+    profile: str
+    scenario: str = Field(description="a scenario's name, or the path of a locustfile")
+    compare: list[str] = Field(min_length=1, description="the variants of a run that names none")
+    users: int = Field(gt=0, le=10_000, description="closed loops that send as fast as they are answered")
+    blocks: int = Field(ge=1, le=1000, description="how often every variant has its turn")
+    warmup_s: float = Field(ge=0, le=3600, description="seconds of load before the window")
+    window_s: float = Field(gt=0, le=86_400, description="seconds of load that count")
+    drain_s: float = Field(ge=0, le=600, description="seconds that requests in flight have after the window")
+    sessions: int = Field(ge=0, le=100_000_000, description="live sessions in each store before the first trial")
+    seed: int = Field(ge=0, description="seeds the order of trials and the users' choices")
+    servers: Literal["auto", "wheel", "docker", "url"] = Field(description="where store servers come from")
+    out: Path = Field(description="folder in which each run gets a folder of its own")
+    allow_tmpfs: bool = Field(False, description="let a durable store lie in memory all the same")
+    parameters: dict[str, int | float | str] = Field({}, description="the scenario's parameters")
+    variants: dict[str, VariantTable] = Field({}, description="variants with a name of their own")
+
+
+def load(flags: dict[str, Any], *, folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """Merge the layers; `flags` holds only what was given.
+
+    Raises UsageError that names the layer, the key and the nearest valid one.
+    """
+    built_in = tomllib.loads(_BUILT_IN.read_text())
+    file, where = _read_file(folder or Path.cwd())
+    environment = _read_environment(dict(os.environ) if environ is None else environ)
+    profiles = {**built_in.pop("profiles"), **file.pop("profiles", {})}
+    layers = [("built-in profiles", built_in), (where, file), ("the environment", environment), ("the command line", flags)]
+    for name, layer in layers:
+        _refuse_unknown(layer, name)
+    profile = next(layer["profile"] for _, layer in reversed(layers) if "profile" in layer)
+    if profile not in profiles:
+        raise UsageError(f"There is no profile {profile!r}; {nearest(str(profile), profiles)}.")
+    _refuse_unknown(profiles[profile], f"profile {profile} of {where}")
+    merged: dict[str, Any] = {}
+    for _, layer in [("", profiles[profile]), *layers]:
+        parameters = {**merged.get("parameters", {}), **layer.get("parameters", {})}
+        merged = {**merged, **layer, "parameters": parameters}
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError(_explain(error, layers)) from None
+
+
+def nearest(given: str, known: Any) -> str:
+    """Return "did you mean X?" with every known name behind it."""
+    names = sorted(known)
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known are {', '.join(names)}" if names else "none are known"
+
+
+def _read_file(folder: Path) -> tuple[dict[str, Any], str]:
+    """Read session-bench.toml, or else [tool.session-bench] of pyproject.toml; says which."""
+    own, project = folder / "session-bench.toml", folder / "pyproject.toml"
+    for path in (own, project):
+        if not path.is_file():
+            continue
+        try:
+            content = tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            if path == project:
+                continue
+            raise UsageError(f"{path} is not valid TOML: {error}. Mend that line, or move the file away.") from None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}. Mend its permissions.") from None
+        if path == own:
+            return content, str(path)
+        table = content.get("tool", {}).get("session-bench")
+        if table is not None:
+            return table, f"[tool.session-bench] of {path}"
+    return {}, "session-bench.toml"
+
+
+def _read_environment(environ: dict[str, str]) -> dict[str, Any]:
+    """Take SESSION_BENCH_USERS and the like; lists and tables are JSON there."""
+    layer: dict[str, Any] = {}
+    for name, text in environ.items():
+        key = name.removeprefix(_PREFIX)
+        if key == name or key in _ELSEWHERE:
+            continue
+        try:
+            layer[key.lower()] = json.loads(text) if text[:1] in "[{" else text
+        except ValueError as error:
+            raise UsageError(f"{name} is not valid JSON: {error}.") from None
+    return layer
+
+
+def _refuse_unknown(layer: Any, where: str) -> None:
+    if not isinstance(layer, dict):
+        raise UsageError(f"{where} must be a table of settings, not {layer!r}.")
+    for key in layer:
+        if key not in Settings.model_fields:
+            raise UsageError(f"{where} sets {key!r}, which is no setting; {nearest(key, Settings.model_fields)}.")
+
+
+def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -> str:
+    """Turn the first problem into a sentence that names the layer it came from."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    where = next((name for name, layer in reversed(layers) if path[0] in layer), "the profile")
+    if first["type"] == "extra_forbidden":
+        return f"{where} sets {key!r}, which is no setting; {nearest(path[-1], VariantTable.model_fields)}."
+    if first["type"] == "missing":
+        return f"{where} lacks {key!r}: {_describe(path[-1])}."
+    return f"{where} sets {key} = {first['input']!r}: {first['msg'].lower()}. {key} is {_describe(path[0])}."
+
+
+def _describe(key: str) -> str:
+    fields = {**VariantTable.model_fields, **Settings.model_fields}
+    return fields[key].description or key if key in fields else key
