@@ -1,4 +1,4 @@
-"""Every task of the project: `nox -s bench` compares backends, `nox -s tests` checks the harness; `nox -l` lists all."""
+"""Every task of the project: `nox -s bench` compares backends, `nox -s tests` checks the harness."""
 
 import sys
 
@@ -62,6 +62,6 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=THIS_PYTHON)
 def docs(session: nox.Session) -> None:
-    """Check that the documentation names every backend, scenario, option and verb, and that its links lead somewhere."""
+    """Check that the documentation names all there is, and that its links lead somewhere."""
     install(session, "test")
     session.run("pytest", "tests/test_docs.py")

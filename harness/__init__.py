@@ -1,0 +1,1 @@
+"""Plan, provision, run, record; the one command line."""

@@ -55,11 +55,15 @@ def own_folder() -> Path:
     """Return the folder that holds our `backends` package, without importing it."""
     found = importlib.util.find_spec("backends")
     if found is None or found.origin is None:
-        raise ComponentError("The package `backends` is not installed beside `harness`; reinstall session-bench.")
+        raise ComponentError(
+            "The package `backends` is not installed beside `harness`; reinstall session-bench."
+        )
     return Path(found.origin).parent.parent
 
 
-def describe(variants: Sequence[str] = (), *, python: str = sys.executable, cwd: Path | None = None) -> dict[str, Any]:
+def describe(
+    variants: Sequence[str] = (), *, python: str = sys.executable, cwd: Path | None = None
+) -> dict[str, Any]:
     """Ask an arm's interpreter what backends it has and what these variants mean there."""
     folder = cwd or own_folder()
     said = _backends("describe", *variants, python=python, folder=folder, environ=Arm("none").environ())
@@ -107,7 +111,7 @@ class App:
     def __init__(self, processes: Processes, arm: Arm, *, log: Path, cpus: Sequence[int] | None) -> None:
         self._arm = arm
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listener:
-            listener.set_inheritable(True)  # noqa: FBT003 - the socket's own signature
+            listener.set_inheritable(True)
             self.port: int = listener.getsockname()[1]
             # Closing our copy at the end of the block makes an app that died refuse instead of leaving callers waiting.
             self._children: list[Child] = [
@@ -145,7 +149,9 @@ class App:
         deadline = monotonic() + _START_TIMEOUT_S
         while True:
             # The connection waits in the socket's backlog until a worker accepts it: readiness without polling.
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=max(0.1, deadline - monotonic()))
+            connection = http.client.HTTPConnection(
+                "127.0.0.1", self.port, timeout=max(0.1, deadline - monotonic())
+            )
             try:
                 connection.request("GET", "/about")
                 answer = connection.getresponse()

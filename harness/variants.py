@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import arms
@@ -14,6 +13,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _MOST_WORKERS = 256
 
@@ -76,7 +76,9 @@ def resolve(names: Sequence[str], tables: dict[str, VariantTable]) -> list[Wante
     slugs = [variant.slug for variant in wanted.values()]
     for slug in slugs:
         if slugs.count(slug) > 1:
-            raise UsageError(f"Two variants would share the file name {slug}; rename one in session-bench.toml.")
+            raise UsageError(
+                f"Two variants would share the file name {slug}; rename one in session-bench.toml."
+            )
     return list(wanted.values())
 
 
@@ -91,10 +93,14 @@ def _request(name: str, tables: dict[str, VariantTable]) -> _Request:
     for option in filter(None, text.split(",")):
         key, _, value = option.partition("=")
         if key == "rtt":
-            raise UsageError(f"{name}: rtt needs the relay between app and store, which this version does not have yet.")
+            raise UsageError(
+                f"{name}: rtt needs the relay between app and store, which this version does not have yet."
+            )
         if key == "workers":
             if not value.isdecimal() or not 1 <= int(value) <= _MOST_WORKERS:
-                raise UsageError(f"{name}: workers takes a whole number from 1 to {_MOST_WORKERS}, not {value!r}.")
+                raise UsageError(
+                    f"{name}: workers takes a whole number from 1 to {_MOST_WORKERS}, not {value!r}."
+                )
             workers = int(value)
         else:
             kept.append(option)

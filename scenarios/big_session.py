@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 from locust import events
 
-from scenarios.steps import SessionUser, declare, weigh
+from scenarios.steps import SessionUser, declare, give_up, weigh
 
-PARAMETERS = {"sizes": "100,1000,2000,2500,3000,4000,10000,100000", "reads": 8, "writes": 2, "logouts": 1}
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+PARAMETERS: dict[str, int | str] = {
+    "sizes": "100,1000,2000,2500,3000,4000,10000,100000",
+    "reads": 8,
+    "writes": 2,
+    "logouts": 1,
+}
 declare(PARAMETERS)
 
 
@@ -27,11 +36,11 @@ class Hoarder(SessionUser):
 weigh(Hoarder, read="reads", write="writes", logout="logouts")
 
 
-@events.init.add_listener
-def _take_sizes(environment, **_):  # noqa: ANN001, ANN003, ANN202 - Locust's listeners are untyped
-    text = environment.parsed_options.sizes
+@events.test_start.add_listener
+def _take_sizes(environment: Environment, **_: Any) -> None:
+    options: Any = environment.parsed_options
+    text = options.sizes
     try:
-        sizes = [int(size) for size in text.split(",")]
+        Hoarder.sizes = itertools.cycle([int(size) for size in text.split(",")])
     except ValueError:
-        raise SystemExit(f"--sizes takes whole numbers of bytes with commas between them, not {text!r}") from None
-    Hoarder.sizes = itertools.cycle(sizes)
+        give_up(environment, f"sizes takes whole numbers of bytes with commas between them, not {text!r}.")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import requests
 from locust import FastHttpUser, constant, events
+from locust.exception import StopTest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from locust.argument_parser import LocustArgumentParser
     from locust.contrib.fasthttp import ResponseContextManager
     from locust.env import Environment
 
+_log = logging.getLogger(__name__)
 _ABOUT_TIMEOUT_S = 30
 _SLACK_BYTES = 512
 """What the other fields of a session, its envelope and its encoding may add to the payload."""
@@ -134,7 +138,7 @@ class SessionUser(FastHttpUser):
                 return
 
 
-def declare(parameters: dict[str, float | int | str]) -> None:
+def declare(parameters: Mapping[str, float | int | str]) -> None:
     """Make a scenario's parameters options of its Locust command line, and fields of its web page."""
 
     @events.init_command_line_parser.add_listener
@@ -146,15 +150,27 @@ def declare(parameters: dict[str, float | int | str]) -> None:
 
 def weigh(user: type[SessionUser], **steps: str) -> None:
     """Give a user class its tasks, each step weighted by the parameter that is named for it."""
+    user.tasks = [getattr(user, step) for step in steps]
 
-    @events.init.add_listener
+    @events.test_start.add_listener
     def _(environment: Environment, **_: Any) -> None:
         options = environment.parsed_options
         user.tasks = [
-            getattr(user, step) for step, parameter in steps.items() for _ in range(getattr(options, parameter))
+            getattr(user, step)
+            for step, parameter in steps.items()
+            for _ in range(getattr(options, parameter))
         ]
         if not user.tasks:
-            raise SystemExit(f"every weight of {user.__name__} is zero; give at least one of {', '.join(steps.values())}")
+            give_up(
+                environment,
+                f"Every weight of {user.__name__} is zero; set one of {', '.join(steps.values())}.",
+            )
+
+
+def give_up(environment: Environment, why: str) -> NoReturn:
+    """End the test before it begins; headless Locust exits with code 2."""
+    environment.process_exit_code = 2
+    raise StopTest(why) from None
 
 
 def _answered(response: ResponseContextManager) -> bool:
@@ -177,8 +193,6 @@ def _learn_about_the_app(environment: Environment, **_: Any) -> None:
         SessionUser.keeps_state = traits["keeps"] != "nothing"
         SessionUser.max_bytes = traits["max_bytes"]
     except (requests.ConnectionError, requests.Timeout) as error:
-        logging.critical("No app answers at %s: %s", environment.host, error)
-        environment.process_exit_code = 2
-        environment.runner.quit()
+        give_up(environment, f"No app answers at {environment.host}: {error}")
     except (ValueError, KeyError, TypeError):
-        logging.warning("%s/about is not of this project; every answer is checked", environment.host)
+        _log.warning("%s/about is not of this project; every answer is checked", environment.host)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 import sys
+from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import gevent
 from gevent import socket
@@ -16,7 +18,6 @@ from harness.load.spool import OUTCOMES, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from locust import User
     from locust.argument_parser import LocustArgumentParser
@@ -33,19 +34,24 @@ class Recorder:
     finish within Locust's stop timeout, and is `cut` after it.
     """
 
-    def __init__(self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int) -> None:
+    def __init__(
+        self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int
+    ) -> None:
+        assert environment.runner is not None  # noqa: S101 - Locust makes it before its init event
+        self._runner = environment.runner
         self._environment = environment
         self._warmup_s = warmup_s
         self._window_s = window_s
-        self._worker = max(getattr(environment.runner, "worker_index", 0), 0)
+        self._worker = max(getattr(self._runner, "worker_index", 0), 0)
         self._writer = Writer(folder, self._worker)
         self._in_flight: dict[int, int] = {}
         self._numbers = itertools.count()
         self._t0_ns: int | None = None
         self._messages: dict[str, int] = {}
         random.seed(f"{seed}/{self._worker}")
+        self._recorded_as: WeakKeyDictionary[User, int] = WeakKeyDictionary()
         for user_class in environment.user_classes:
-            user_class.context = self._stamping(user_class.context)
+            user_class.context = self._stamping(user_class.context)  # type: ignore[method-assign,assignment]
         environment.events.request.add_listener(self._on_request)
         environment.events.spawning_complete.add_listener(self._on_spawned)
         environment.events.user_error.add_listener(self._on_user_error)
@@ -56,16 +62,16 @@ class Recorder:
         """Wrap `User.context`, which Locust calls as it sends, into one that says who sends and when."""
 
         def stamped(user: User) -> dict[str, Any]:
-            number = user.__dict__.get("recorded_as")
+            number = self._recorded_as.get(user)
             if number is None:
-                number = user.recorded_as = next(self._numbers)
+                number = self._recorded_as[user] = next(self._numbers)
             own = context(user)
             sent_ns = self._in_flight[number] = monotonic_ns()
             return {**own, "user": number, "sent_ns": sent_ns}
 
         return stamped
 
-    def _on_request(
+    def _on_request(  # noqa: PLR0917 - the event's own arguments, always given by name
         self,
         name: str,
         response_time: float,
@@ -88,7 +94,13 @@ class Recorder:
     def _on_spawned(self, **_: Any) -> None:
         if self._t0_ns is None:
             self._t0_ns = monotonic_ns() + round(self._warmup_s * 1e9)
-            gevent.spawn_later(self._warmup_s + self._window_s, self._environment.runner.quit)
+            gevent.spawn(self._end_at, self._t0_ns + round(self._window_s * 1e9))
+
+    def _end_at(self, end_ns: int) -> None:
+        """End the test at this time; a single sleep would count from a clock that gevent read before it was busy."""
+        while (left_ns := end_ns - monotonic_ns()) > 0:
+            gevent.sleep(left_ns / 1e9)
+        self._runner.quit()
 
     def _on_user_error(self, exception: BaseException, **_: Any) -> None:
         self._note(f"the scenario raised {exception!r}")
@@ -121,16 +133,22 @@ def install() -> None:
 
 def _add_options(parser: LocustArgumentParser) -> None:
     hidden = {"include_in_web_ui": False}
-    parser.add_argument("--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden)
-    parser.add_argument("--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden)
-    parser.add_argument("--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden)
-    parser.add_argument("--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden)
+    parser.add_argument(
+        "--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden
+    )
+    parser.add_argument(
+        "--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden
+    )
+    parser.add_argument(
+        "--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden
+    )
 
 
 def _record(environment: Environment, **_: Any) -> None:
-    from pathlib import Path  # noqa: PLC0415 - only a recorded run needs it
-
-    options = environment.parsed_options
+    options: Any = environment.parsed_options
     if not options.spool:
         return
     if not environment.user_classes:
@@ -151,4 +169,5 @@ def _outcome(exception: BaseException, status: int) -> str:
         return str(outcome)
     if status:
         return "http_error"
+    exception = getattr(exception, "original", None) or exception  # geventhttpclient wraps what it gave up on
     return "timeout" if isinstance(exception, (socket.timeout, TimeoutError)) else "transport_error"

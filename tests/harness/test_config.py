@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def load(tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, **flags: Any) -> config.Settings:
+def load(
+    tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, **flags: Any
+) -> config.Settings:
     if toml:
         (tmp_path / "session-bench.toml").write_text(toml)
     return config.load(flags, folder=tmp_path, environ=environ or {})
@@ -19,7 +21,12 @@ def load(tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, 
 
 def test_the_built_in_default_is_quick(tmp_path: Path) -> None:
     settings = load(tmp_path)
-    assert (settings.profile, settings.blocks, settings.window_s, settings.sessions) == ("quick", 3, 3, 10_000)
+    assert (settings.profile, settings.blocks, settings.window_s, settings.sessions) == (
+        "quick",
+        3,
+        3,
+        10_000,
+    )
     assert settings.compare[0] == "none"
     assert len(settings.compare) == 8
 
@@ -51,7 +58,10 @@ def test_pyproject_is_read_where_there_is_no_file_of_our_own(tmp_path: Path) -> 
 
 
 def test_the_environment_may_hold_json(tmp_path: Path) -> None:
-    assert load(tmp_path, environ={"SESSION_BENCH_COMPARE": '["none", "memory"]'}).compare == ["none", "memory"]
+    assert load(tmp_path, environ={"SESSION_BENCH_COMPARE": '["none", "memory"]'}).compare == [
+        "none",
+        "memory",
+    ]
 
 
 def test_urls_of_servers_are_no_settings(tmp_path: Path) -> None:
@@ -73,7 +83,7 @@ def test_urls_of_servers_are_no_settings(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, toml: str, says: list[str]) -> None:
-    flags = {"profile": "mine"} if "profiles" in toml else {}
+    flags: dict[str, Any] = {"profile": "mine"} if "profiles" in toml else {}
     with pytest.raises(UsageError) as error:
         load(tmp_path, toml, **flags)
     assert all(part in str(error.value) for part in says), str(error.value)

@@ -33,7 +33,11 @@ def test_what_was_written_is_read_whole(written: list[tuple[str, int, int, int, 
         (read,) = spool.read(Path(name))
     assert (read.worker, read.facts) == (3, {"t0_ns": 5})
     columns = ("user", "sent_ns", "service_ns", "received_bytes", "status", "outcome")
-    got = zip([read.names[number] for number in read.rows["name"]], *(read.rows[name] for name in columns), strict=True)
+    got = zip(
+        [read.names[number] for number in read.rows["name"]],
+        *(read.rows[name] for name in columns),
+        strict=True,
+    )
     assert [tuple(row) for row in got] == written
 
 

@@ -1,0 +1,133 @@
+"""What the verbs `run` and `report` do, from settings to the table at the end."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+import reports
+from harness import config, plan, provision, run, scenarios, variants
+from harness.errors import Exit, UsageError
+from harness.progress import Progress
+from reports.format import Plan, Run, read_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MIB = 2**20
+_MINUTE_S = 60
+
+
+def start(
+    flags: dict[str, Any], settings: list[str], *, like: Path | None, dry_run: bool, as_json: bool
+) -> Exit:
+    """Plan a new run, and carry it out unless it is a dry one."""
+    given = {**(_like(read_run(like)) if like else {}), **flags}
+    assigned, parameters = _assignments(settings)
+    # The scenario decides which names are parameters, and a flag of its own decides the scenario.
+    parameters = {**given.pop("parameters", {}), **parameters}
+    chosen = config.load({**given, **assigned})
+    scenario = scenarios.find(chosen.scenario)
+    parameters = scenarios.check_parameters(scenario, {**chosen.parameters, **parameters})
+    wanted = variants.resolve(chosen.compare, chosen.variants)
+    planned = plan.make(chosen, wanted, scenario, parameters)
+    if dry_run:
+        _show_plan(planned, provision.stores_of(wanted), as_json=as_json)
+        return Exit.FINE
+    run.check_scenario(scenario)
+    job = run.Job.new(planned, wanted, scenario, out=chosen.out, allow_tmpfs=chosen.allow_tmpfs)
+    return _carry_out(job, as_json=as_json)
+
+
+def resume(folder: Path, *, as_json: bool) -> Exit:
+    """Finish an interrupted run with what is installed now."""
+    recorded = run.read_for_resuming(folder)
+    chosen = config.load({"servers": recorded.plan.servers})
+    scenario = scenarios.find(recorded.plan.scenario)
+    run.check_scenario(scenario)
+    wanted = variants.resolve([variant.name for variant in recorded.variants], chosen.variants)
+    job = run.Job.resumed(folder, recorded, wanted, scenario, allow_tmpfs=chosen.allow_tmpfs)
+    return _carry_out(job, as_json=as_json)
+
+
+def report(folder: Path, *, as_json: bool) -> None:
+    """Write a run's report and show its table."""
+    _report(folder, read_run(folder), as_json=as_json, exit_code=Exit.FINE)
+
+
+def _carry_out(job: run.Job, *, as_json: bool) -> Exit:
+    with Progress(
+        Console(stderr=True), trials=len(plan.trials(job.plan)), seconds=job.estimate_s()
+    ) as progress:
+        recorded, code = run.carry_out(job, progress)
+    _report(job.folder, recorded, as_json=as_json, exit_code=code)
+    return code
+
+
+def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> None:
+    """Write the report; then print the table and where the page is, or the same as JSON."""
+    written = reports.write(folder)
+    if as_json:
+        summaries = [summary.model_dump() for summary in recorded.summaries]
+        answer = {
+            "run": str(folder),
+            "status": recorded.status,
+            "exit_code": int(exit_code),
+            "summaries": summaries,
+        }
+        typer.echo(json.dumps({**answer, "report": [str(path) for path in written]}, indent=1))
+        return
+    console = Console()
+    reports.show(recorded, console)
+    if recorded.status == "interrupted":
+        console.print(
+            f"Interrupted after {len(recorded.trials)} of {len(plan.trials(recorded.plan))} trials. "
+            f"The rest: session-bench run --resume {folder}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    console.print(f"Report: {folder / 'report' / 'index.html'}", markup=False, soft_wrap=True)
+
+
+def _assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float | int | str]]:
+    """Part `--set` into settings and a scenario's parameters."""
+    assigned: dict[str, str] = {}
+    parameters: dict[str, float | int | str] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set takes KEY=VALUE, not {text!r}; for example --set blocks=6.")
+        (assigned if key in config.Settings.model_fields else parameters)[key] = value
+    return assigned, parameters
+
+
+def _like(recorded: Run) -> dict[str, Any]:
+    """Turn a recorded plan back into settings."""
+    same = ("profile", "scenario", "blocks", "warmup_s", "window_s", "drain_s", "sessions", "seed", "servers")
+    return {
+        **{name: getattr(recorded.plan, name) for name in same},
+        "users": recorded.plan.load.users,
+        "parameters": recorded.plan.parameters,
+        "compare": [variant.name for variant in recorded.variants],
+    }
+
+
+def _show_plan(planned: Plan, stores: int, *, as_json: bool) -> None:
+    trials = plan.trials(planned)
+    seconds = plan.estimate_s(planned, len(trials), stores)
+    results, data = plan.estimate_disk_bytes(planned, stores)
+    if as_json:
+        estimates = {"seconds": seconds, "results_bytes": results, "stores_bytes": data}
+        typer.echo(json.dumps({"plan": planned.model_dump(), **estimates}, indent=1))
+        return
+    console = Console(highlight=False)
+    for block, names in enumerate(planned.order, 1):
+        console.print(f"block {block:2}  {'  '.join(names)}", markup=False, soft_wrap=True)
+    console.print(
+        f"{len(trials)} trials of {planned.warmup_s:g} s warm-up and {planned.window_s:g} s window, closed load of "
+        f"{planned.load.users} users, scenario {planned.scenario}: about {seconds / _MINUTE_S:.1f} minutes, "
+        f"{results / _MIB:.0f} MiB of results, {data / _MIB:.0f} MiB of store data meanwhile.",
+        markup=False,
+    )

@@ -1,0 +1,180 @@
+"""The one command line: every verb's options, and errors as one paragraph with their exit code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from harness.errors import BenchError, Exit, UsageError
+from reports.format import RunUnreadable
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(
+    help="Measure session backends for FastAPI on your own machine, with the uncertainty printed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"session-bench {importlib.metadata.version('session-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if debug:
+        os.environ["SESSION_BENCH_DEBUG"] = "1"
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Show backends, scenarios and servers, and whether each can run here; if not, why and what to install."""
+    from harness import listing  # noqa: PLC0415 - each verb loads what it needs
+
+    found = listing.collect()
+    if as_json:
+        _print_json(found)
+    else:
+        listing.show(found, Console())
+
+
+@app.command()
+def run(  # noqa: PLR0917 - a verb's options
+    variants: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[VARIANT]…", help="Such as redis or postgres:pool=50; none: those of `compare`."
+        ),
+    ] = None,
+    scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="quick, standard, thorough, or one of your own.")
+    ] = None,
+    users: Annotated[int | None, typer.Option(help="Closed load of so many users.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Open load of so many arrivals a second (not yet).")
+    ] = None,
+    servers: Annotated[
+        str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter."),
+    ] = None,
+    like: Annotated[Path | None, typer.Option(help="Take plan and seed from a recorded run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Finish an interrupted run.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show order, minutes and disk; run nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run every variant in interleaved blocks, record all of it, and report."""
+    from harness import bench  # noqa: PLC0415 - each verb loads what it needs
+
+    flags = {
+        "compare": variants or None, "scenario": scenario, "profile": profile, "users": users, "servers": servers,
+        "out": out and str(out),
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    if rate is not None:
+        _refuse_rate(rate)
+    if resume is not None:
+        if given or settings or like or dry_run:
+            raise UsageError(
+                "--resume takes everything from the run it resumes; leave the other options out."
+            )
+        code = bench.resume(resume, as_json=as_json)
+    else:
+        code = bench.start(given, settings or [], like=like, dry_run=dry_run, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of recorded runs.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write a recorded run's report again, from its data alone."""
+    from harness import bench  # noqa: PLC0415 - each verb loads what it needs
+
+    for folder in runs:
+        bench.report(folder, as_json=as_json)
+
+
+@app.command()
+def doctor(*, as_json: Json = False) -> None:
+    """Say whether this machine is fit to measure: cores, steal, clock, limits, disk, the generator's ceiling."""
+    from harness import doctor as checks  # noqa: PLC0415 - each verb loads what it needs
+
+    found = checks.examine()
+    if as_json:
+        _print_json([check.as_dict() for check in found])
+    else:
+        checks.show(found, Console())
+    raise typer.Exit(Exit.INVALID if any(check.state == "unfit" for check in found) else Exit.FINE)
+
+
+def _refuse_rate(rate: float) -> NoReturn:
+    if not rate > 0:
+        raise UsageError(f"--rate takes a positive number of arrivals a second, not {rate:g}.")
+    raise UsageError("--rate: this version has closed load only; leave --rate out, and set --users.")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, default=str))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; the process ends with the verb's exit code."""
+    # What Ctrl-C undoes, the other ways of being asked to stop undo too.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    try:
+        app()
+    except (BenchError, RunUnreadable) as error:
+        if os.environ.get("SESSION_BENCH_DEBUG"):
+            raise
+        _say(str(error))
+        sys.exit(error.exit if isinstance(error, BenchError) else Exit.USAGE)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except Exception as error:
+        if os.environ.get("SESSION_BENCH_DEBUG"):
+            raise
+        _say(
+            f"this should not have happened: {type(error).__name__}: {error}. What was recorded is kept. "
+            "Run it again with --debug before the verb, and report the traceback."
+        )
+        sys.exit(Exit.INVALID)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False).print(f"session-bench: {text}", markup=False, soft_wrap=True)

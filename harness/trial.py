@@ -1,0 +1,163 @@
+"""One trial: fresh app processes under load, sampled, judged and written."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from harness import resources
+from harness.arms import App
+from harness.errors import BenchError, MeasurementError
+from harness.generator import Generator
+from reports import stats, tables
+from reports import verdict as verdicts
+from reports.format import Arm, Trial, Verdict, trial_folder, write_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+
+    from harness.processes import Processes
+    from harness.provision import Entrant
+    from harness.scenarios import Scenario
+    from reports.format import Plan, Role
+
+    Live = Callable[[int, "np.ndarray[tuple[int], np.dtype[np.float64]]"], None]
+
+_ARM = 0
+_SAMPLE_S = 0.25
+_START_S = 60
+_MOST_MESSAGES = 5
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every trial of a run has in common; `live` is told of requests and their service times in µs as they end."""
+
+    processes: Processes
+    plan: Plan
+    scenario: Scenario
+    folder: Path
+    cpus: dict[str, list[int]]
+    live: Live
+
+
+def run(bench: Bench, entrant: Entrant, number: int, block: int) -> Trial:
+    """Carry out one trial and write it; whatever fails is written as the trial's error.
+
+    Only KeyboardInterrupt and its like pass, and leave an unfinished folder behind.
+    """
+    plan = bench.plan
+    folder = _fresh_folder(bench.folder, number)
+    trial = Trial(
+        number=number,
+        block=block,
+        arms=[Arm(variant=entrant.record.name)],
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        warmup_s=plan.warmup_s,
+        window_s=plan.window_s,
+        verdict=Verdict(state="INVALID"),
+    )
+    begun = monotonic()
+    try:
+        _measure(bench, entrant, trial, folder)
+    except BenchError as error:
+        trial.error = str(error)
+        trial.verdict = verdicts.verdict(None, error=trial.error)
+    trial.overhead_s = round(monotonic() - begun - plan.warmup_s - plan.window_s, 3)
+    write_trial(bench.folder, trial)
+    return trial
+
+
+def _measure(bench: Bench, entrant: Entrant, trial: Trial, folder: Path) -> None:
+    servers = entrant.server.children if entrant.server else []
+    store_logs = [(child.log, child.log.stat().st_size) for child in servers]
+    sampler = resources.Sampler(_ARM)
+    with ExitStack() as stack:
+        app = App(bench.processes, entrant.arm, log=folder / "app.log", cpus=bench.cpus.get("app"))
+        stack.callback(app.stop)
+        # Both start at once, each on its own CPU: the scenario's first request waits for the app.
+        generator = Generator(
+            bench.processes,
+            bench.plan,
+            bench.scenario,
+            app.url,
+            folder=folder,
+            seed=bench.plan.seed + trial.number,
+            cpus=bench.cpus.get("generator"),
+        )
+        stack.callback(generator.child.stop)
+        app.about()
+        _watch(bench, entrant, app, generator, sampler)
+    recorded = generator.recorded(_ARM)
+    shutil.rmtree(folder / "spool")
+    _keep_server_log(store_logs, folder / "server.log")
+    if recorded is None:
+        raise MeasurementError(
+            f"The generator recorded no window: {generator.child.tail() or 'its log is empty'}"
+        )
+    trial.t0_monotonic_ns = recorded.t0_ns
+    requests = tables.write_requests(bench.folder, trial.number, recorded.requests)
+    samples = tables.write_resources(
+        bench.folder, trial.number, resources.from_t0(sampler.rows, recorded.t0_ns)
+    )
+    figures = stats.figures(requests, samples, arm=_ARM, window_s=trial.window_s)
+    trial.arms[0].figures = figures
+    trial.verdict = verdicts.verdict(figures, cpus=bench.cpus)
+    trial.verdict.reasons += [f"{count} times {message}" for message, count in _most(recorded.messages)]
+
+
+def _watch(
+    bench: Bench, entrant: Entrant, app: App, generator: Generator, sampler: resources.Sampler
+) -> None:
+    """Sample until the generator ends; the app's death or the generator's silence ends the trial."""
+    plan = bench.plan
+    deadline = monotonic() + _START_S + plan.warmup_s + plan.window_s + plan.drain_s
+    store = entrant.server
+    due = monotonic()
+    while True:
+        ended = generator.child.poll() is not None
+        pids: dict[Role, list[int]] = {"app": app.pids(), "store": store.pids() if store else [], "generator": [generator.child.pid]}
+        # Memory shares are read once, when nothing is measured any more.
+        sampler.sample(pids, pss=ended)
+        bench.live(*generator.recent())
+        if ended:
+            return
+        if died := app.died():
+            raise MeasurementError(f"In mid-trial {died}")
+        if monotonic() > deadline:
+            raise MeasurementError(f"The generator did not end in time: {generator.child.tail()}")
+        due = max(due + _SAMPLE_S, monotonic())
+        generator.child.wait(max(0.0, due - monotonic()))
+
+
+def _fresh_folder(run: Path, number: int) -> Path:
+    """Make the trial's folder; what an interrupted trial left there is kept beside it."""
+    folder = trial_folder(run, number)
+    if folder.exists():
+        for attempt in range(1, 1000):
+            kept = folder.with_name(f"{folder.name}-unfinished-{attempt}")
+            if not kept.exists():
+                folder.rename(kept)
+                break
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _keep_server_log(logs: list[tuple[Path, int]], path: Path) -> None:
+    """Copy what the store's servers logged during the trial."""
+    with path.open("wb") as kept:
+        for log, offset in logs:
+            with log.open("rb") as file:
+                file.seek(offset)
+                shutil.copyfileobj(file, kept)
+
+
+def _most(messages: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(messages.items(), key=lambda item: -item[1])[:_MOST_MESSAGES]

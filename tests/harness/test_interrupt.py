@@ -1,0 +1,143 @@
+"""Nothing outlives the harness, and nothing that was finished is lost, however it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from reports.format import read_run, read_trials
+from tests.harness.command import TIMEOUT_S, command, environ, session_bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PLAN = (
+    "--set",
+    "blocks=2",
+    "--set",
+    "warmup_s=0.3",
+    "--set",
+    "window_s=1",
+    "--set",
+    "sessions=50",
+    "--users",
+    "4",
+)
+GONE_S = 3.0
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+class Interrupted:
+    """A run of eight trials that is in the middle of its third."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            command("run", "redis", "postgres", "mongodb", "http", *PLAN),
+            cwd=folder,
+            env=environ(TMPDIR=str(folder)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.parent = folder
+        assert wait_until(self._in_third_trial, TIMEOUT_S), self.process.communicate()
+        (self.folder,) = (folder / "results").iterdir()
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    def _in_third_trial(self) -> bool:
+        return any(path.stat().st_size for path in self.parent.glob("results/*/trials/0003/spool/*.rows"))
+
+    def survivors(self) -> list[psutil.Process]:
+        alive = []
+        for process in self.family:
+            with suppress(psutil.NoSuchProcess):
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    alive.append(process)
+        return alive
+
+    def work_folders(self) -> list[Path]:
+        return list(self.parent.glob("session-bench-*"))
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Iterator[Interrupted]:
+    run = Interrupted(tmp_path)
+    yield run
+    run.process.kill()
+    run.process.communicate()
+
+
+def test_kill_9_leaves_nobody_and_the_run_can_be_finished(interrupted: Interrupted) -> None:
+    assert {"app", "generator", "server"} <= kinds(interrupted.family)
+    interrupted.process.kill()
+    interrupted.process.wait()
+    assert wait_until(lambda: not interrupted.survivors(), GONE_S), interrupted.survivors()
+    assert wait_until(lambda: not interrupted.work_folders(), GONE_S)
+
+    finished = read_trials(interrupted.folder)
+    assert [trial.number for trial in finished] == [1, 2]
+    done = session_bench(interrupted.parent, "run", "--resume", str(interrupted.folder), "--json")
+    assert done.returncode == 0, done.stderr
+    run = read_run(interrupted.folder)
+    assert run.status == "finished"
+    assert run.trials[:2] == finished
+    assert [trial.number for trial in run.trials] == list(range(1, 9))
+    assert [arm.variant for trial in run.trials for arm in trial.arms] == [
+        name for block in run.plan.order for name in block
+    ]
+    kept = list(interrupted.folder.glob("trials/0003-unfinished-1/spool/*.rows"))
+    assert [path.stat().st_size > 0 for path in kept] == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_reported(interrupted: Interrupted, number: signal.Signals) -> None:
+    interrupted.process.send_signal(number)
+    stdout, stderr = interrupted.process.communicate(timeout=TIMEOUT_S)
+    assert interrupted.process.returncode == 130, stderr
+    assert "Traceback" not in stdout + stderr
+    assert "Interrupted after 2 of 8 trials" in stdout
+    assert f"--resume {interrupted.folder.relative_to(interrupted.parent)}" in stdout
+    assert not interrupted.survivors()
+    assert not interrupted.work_folders()
+    run = json.loads((interrupted.folder / "run.json").read_text())
+    assert run["status"] == "interrupted"
+    assert len(run["trials"]) == 2
+    assert (interrupted.folder / "report" / "index.html").is_file()
+
+
+def kinds(family: list[psutil.Process]) -> set[str]:
+    """Tell apps, generators and servers apart by their command lines."""
+    found = set()
+    for process in family:
+        with suppress(psutil.Error):
+            words = " ".join(process.cmdline())
+            for kind, mark in {
+                "app": "launch.py",
+                "generator": "harness.load",
+                "server": "valkey-server",
+            }.items():
+                if mark in words and "guard.py" not in words:
+                    found.add(kind)
+    return found
+
+
+def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
+    done = session_bench(tmp_path, "run", "none", *PLAN, "--json")
+    again = session_bench(tmp_path, "run", "--resume", json.loads(done.stdout)["run"])
+    assert again.returncode == 2
+    assert "is finished" in again.stderr

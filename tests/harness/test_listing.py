@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.command import session_bench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_list_names_everything_that_can_run(tmp_path: Path) -> None:
+    listed = json.loads(session_bench(tmp_path, "list", "--json").stdout)
+    assert {each["name"] for each in listed["backends"]} == {
+        "none", "memory", "cookie", "redis", "mongodb", "postgres", "http",
+    }  # fmt: skip
+    assert {each["name"] for each in listed["servers"]} == {"redis", "mongodb", "postgres", "http"}
+    assert all(each["ok"] for kind in ("backends", "servers") for each in listed[kind])
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_list_fits_the_terminal(tmp_path: Path, columns: str) -> None:
+    done = session_bench(tmp_path, "list", COLUMNS=columns)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= int(columns)
+    assert "deadline_ms=1000" in done.stdout
+
+
+def test_version(tmp_path: Path) -> None:
+    done = session_bench(tmp_path, "--version")
+    assert done.stdout.startswith("session-bench 0.")
+
+
+def test_doctor_examines_this_machine(tmp_path: Path) -> None:
+    done = session_bench(tmp_path, "doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert set(checks) == {
+        "CPUs", "steal", "other load", "clock", "timer", "open files", "data folder", "generator",
+    }  # fmt: skip
+    unfit = [check for check in checks.values() if check["state"] == "unfit"]
+    assert done.returncode == (5 if unfit else 0)
+    assert int(checks["generator"]["found"].split()[0].replace(",", "")) > 100
+    assert list(tmp_path.iterdir()) == []
