@@ -99,12 +99,14 @@ class Store(Protocol):
     """
 
     traits: Traits
+    driver: str | None
+    """The distribution that talks to the server, such as "asyncpg"."""
 
     async def open(self) -> None:
-        """Connect, and create what the store needs inside the namespace."""
+        """Connect, and create what the store needs inside the namespace; may be called again after it failed."""
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; fine for a store that was never open."""
 
     async def ping(self) -> None:
         """Ask the store whether it answers."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from harness.processes import Child, Processes
 
 CONTRACT = 1
-_DESCRIBE_TIMEOUT_S = 60
+_TIMEOUT_S = 60
+_SEEDS_PER_S = 1000
+"""The slowest seeding that is still waited for."""
 _START_TIMEOUT_S = 30
 _BACKLOG = 2048
 _LAUNCH = Path(__file__).with_name("launch.py")
@@ -80,25 +82,33 @@ def seed(arm: Arm, sessions: int, *, expiring_share: float, expiring_within_s: f
     """Load live sessions into the arm's store, some of them to expire during the run."""
     flags = ["--sessions", str(sessions), "--expiring-share", str(expiring_share)]
     flags += ["--expiring-within-s", str(round(expiring_within_s))]
-    answer: dict[str, Any] = json.loads(
-        _backends("seed", *flags, python=arm.python, folder=arm.folder, environ=arm.environ())
+    said = _backends(
+        "seed",
+        *flags,
+        python=arm.python,
+        folder=arm.folder,
+        environ=arm.environ(),
+        timeout_s=_TIMEOUT_S + sessions / _SEEDS_PER_S,
     )
+    answer: dict[str, Any] = json.loads(said)
     return answer
 
 
-def _backends(*arguments: str, python: str, folder: Path, environ: dict[str, str]) -> str:
+def _backends(
+    *arguments: str, python: str, folder: Path, environ: dict[str, str], timeout_s: float = _TIMEOUT_S
+) -> str:
     command = [python, "-m", "backends", *arguments]
     what = f"`{Path(python).name} -m backends {arguments[0]}` in {folder}"
     try:
         done = subprocess.run(  # noqa: PLW1510 - the exit code is read below
-            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=_DESCRIBE_TIMEOUT_S
+            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=timeout_s
         )
     except OSError as error:
         raise ComponentError(
             f"{what} could not be started: {error.strerror}. Interpreter and folder are {python} and {folder}."
         ) from None
     except subprocess.TimeoutExpired:
-        raise ComponentError(f"{what} gave no answer within {_DESCRIBE_TIMEOUT_S} s.") from None
+        raise ComponentError(f"{what} gave no answer within {timeout_s:.0f} s.") from None
     if done.returncode:
         last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         raise ComponentError(f"{what} failed with exit code {done.returncode}: {last}")

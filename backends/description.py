@@ -1,0 +1,127 @@
+"""What this package can tell of itself: its source, its versions, its backends, and what a variant means."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import asdict
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import backends
+from backends import discovery
+from backends.errors import ConfigurationError, MissingModule
+from backends.manager import SessionManager
+from backends.store import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from backends.store import Store
+
+_PACKAGES = ("fastapi", "starlette", "uvicorn", "pydantic", "uvloop", "httptools")
+
+
+@cache
+def source() -> dict[str, str]:
+    """Return the running package's folder and a SHA-256 over its Python files, paths and contents."""
+    folder = Path(backends.__path__[0]).resolve()
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).as_posix()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return {"path": str(folder), "digest": digest.hexdigest()}
+
+
+def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
+    """Return the installed version of each package that is installed."""
+    known = {}
+    for package in packages:
+        try:
+            known[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return known
+
+
+def driver(store: Store) -> dict[str, str] | None:
+    """Return name and version of the distribution through which a store talks to its server, or None."""
+    name = store.driver
+    return None if name is None else {"name": name, "version": metadata.version(name)}
+
+
+async def describe(variants: Sequence[str]) -> dict[str, Any]:
+    """Describe every backend with its defaults, and these variants; a missing driver hurts only its own."""
+    return {
+        "contract": backends.CONTRACT,
+        "source": source(),
+        "python": platform.python_version(),
+        "packages": versions(),
+        "backends": {backend.name: await _backend(backend) for backend in discovery.found().values()},
+        "subjects": {},
+        "variants": {text: await _variant(text) for text in variants},
+    }
+
+
+async def _backend(backend: discovery.Backend) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "summary": backend.summary,
+        "server": backend.server,
+        "server_options": None,
+        "options": None,
+        "traits": None,
+        "driver": None,
+        "missing": None,
+    }
+    try:
+        module = backend.module()
+        said["server_options"] = sorted(module.SERVER_OPTIONS)
+        said["options"] = module.Options.model_json_schema()
+        said |= await _ask(backend.variant({}, backend.name))
+    except MissingModule as error:
+        said["missing"] = _missing(error)
+    return said
+
+
+async def _variant(text: str) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "name": text,
+        "backend": text.partition(":")[0],
+        "options": None,
+        "server_options": {},
+        "traits": None,
+        "driver": None,
+        "server": None,
+        "missing": None,
+        "error": None,
+    }
+    try:
+        if backend := discovery.found().get(said["backend"]):
+            said["server"] = backend.server
+        variant = discovery.parse(text)
+        said["name"] = variant.name
+        said["options"] = variant.options.model_dump(mode="json")
+        said["server_options"] = variant.server_options
+        said |= await _ask(variant)
+    except MissingModule as error:
+        said["missing"] = _missing(error)
+    except ConfigurationError as error:
+        said["error"] = {"text": str(error)}
+    return said
+
+
+def _missing(error: MissingModule) -> dict[str, str | None]:
+    return {"module": error.module, "extra": error.extra, "install": error.install}
+
+
+async def _ask(variant: discovery.Variant) -> dict[str, Any]:
+    """Make the variant's store to ask it about itself; it is never opened."""
+    store = variant.make_store(Settings(url="", key=bytes(32), namespace="description", sample=b""))
+    try:
+        SessionManager(store, variant.options)
+        return {"traits": asdict(store.traits), "driver": driver(store)}
+    finally:
+        await store.close()

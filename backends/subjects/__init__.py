@@ -1,0 +1,1 @@
+"""The same routes on third-party session libraries; one file each, found by pkgutil."""
