@@ -151,7 +151,7 @@ class App:
         for child in self._children:
             code = child.poll()
             if code is not None:
-                return f"the app of {self._arm.variant} ended with exit code {code}: {child.tail()}"
+                return f"the app of {self._arm.variant} ended with exit code {code}: {child.tail(1)}"
         return None
 
     def about(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import reports
 from harness import config, plan, provision, run, scenarios, variants
 from harness.errors import Exit, UsageError
 from harness.progress import Progress
+from reports import terminal
 from reports.format import Plan, Run, read_run
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> N
         typer.echo(json.dumps({**answer, "report": [str(path) for path in written]}, indent=1))
         return
     console = Console()
-    reports.show(recorded, console)
+    console.print(terminal.Report(recorded))
     if recorded.status == "interrupted":
         console.print(
             f"Interrupted after {len(recorded.trials)} of {len(plan.trials(recorded.plan))} trials. "

@@ -58,7 +58,7 @@ class Generator:
         seed: int,
         cpus: Sequence[int] | None,
     ) -> None:
-        self._spool = folder / "spool"
+        self._spool = (folder / "spool").resolve()  # Locust runs in a folder of its own
         self._spool.mkdir(parents=True)
         self._offset = 0
         options: dict[str, Any] = {

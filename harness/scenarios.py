@@ -81,11 +81,10 @@ def _read(path: Path, name: str) -> Scenario:
         raise UsageError(f"The scenario {path} is not valid Python: {error}.") from None
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(
-            getattr(target, "id", "") == "PARAMETERS" for target in node.targets
-        ):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(getattr(target, "id", "") == "PARAMETERS" for target in targets):
             try:
-                return Scenario(name, path, summary, ast.literal_eval(node.value))
+                return Scenario(name, path, summary, ast.literal_eval(node.value))  # type: ignore[attr-defined]
             except ValueError:
                 raise UsageError(
                     f"PARAMETERS of the scenario {path} must be a literal dictionary of names and defaults."

@@ -100,7 +100,7 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, folder: Path) -> None
     _keep_server_log(store_logs, folder / "server.log")
     if recorded is None:
         raise MeasurementError(
-            f"The generator recorded no window: {generator.child.tail() or 'its log is empty'}"
+            f"The generator recorded no window: {generator.child.tail(1) or 'its log is empty'}"
         )
     trial.t0_monotonic_ns = recorded.t0_ns
     requests = tables.write_requests(bench.folder, trial.number, recorded.requests)
@@ -132,7 +132,7 @@ def _watch(
         if died := app.died():
             raise MeasurementError(f"In mid-trial {died}")
         if monotonic() > deadline:
-            raise MeasurementError(f"The generator did not end in time: {generator.child.tail()}")
+            raise MeasurementError(f"The generator did not end in time: {generator.child.tail(1)}")
         due = max(due + _SAMPLE_S, monotonic())
         generator.child.wait(max(0.0, due - monotonic()))
 

@@ -8,13 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 # History of the format:
 # 1  first light: closed load, one arm per trial.
 SCHEMA_VERSION = 1
 
-Outcome = Literal["ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"]
+Outcome = Literal[
+    "ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"
+]
 Phase = Literal["warmup", "solo", "duet", "slice"]
 Role = Literal["app", "store", "generator"]
 OUTCOMES: tuple[Outcome, ...] = (
@@ -37,9 +39,12 @@ class RunUnreadable(Exception):  # noqa: N818 - says what the reader found
 
 
 class _Data(BaseModel):
-    """Recorded data: unknown keys are refused, so that a misspelt field cannot vanish silently."""
+    """Recorded data: unknown keys are refused, so that a misspelt field cannot vanish silently.
 
-    model_config = ConfigDict(extra="forbid")
+    So are infinities and NaN, which JSON does not have and no chart can draw.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Load(_Data):
@@ -146,7 +151,8 @@ class Environment(_Data):
 class Figures(_Data):
     """One arm's figures in one trial's window; null where there was nothing to measure.
 
-    Times are µs, percentiles nearest-rank over whole requests (no buckets), CPU is per request answered in the window.
+    Times are µs, percentiles nearest-rank over whole requests (no buckets), CPU is per request answered in
+    the window.
     """
 
     requests: int
@@ -158,10 +164,12 @@ class Figures(_Data):
     p95_us: float | None
     p99_us: float | None
     max_us: float | None
+    at_least: list[str] = []
+    """Names of the times above that are only lower bounds: a request they rest on was never answered."""
     error_share: float
     cpu_us_per_request: dict[Role, float | None]
     rss_bytes: dict[Role, int | None]
-    """Largest seen in the window, summed over the role's processes."""
+    """Largest seen since the window began, summed over the role's processes."""
     pss_bytes: dict[Role, int | None]
     cpu_share: dict[Role, float | None]
     """CPU seconds per second of the window: 1.0 is one core."""
@@ -220,7 +228,7 @@ class Summary(_Data):
     errors: int
     wrong_answers: int
     metrics: dict[str, Spread]
-    """By name: p50_us, p95_us, p99_us, max_us, mean_us, requests_per_s, app_cpu_us_per_request, …, app_rss_bytes, …"""
+    """By the names of `reports.stats.METRICS`: p50_us, …, requests_per_s, app_cpu_us_per_request, …"""
 
 
 class Run(_Data):
@@ -238,6 +246,15 @@ class Run(_Data):
     summaries: list[Summary] = []
     comparisons: list[dict[str, Any]] = Field(default=[])
     audits: list[dict[str, Any]] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _names_only_its_own(self) -> Run:
+        known = {variant.name for variant in self.variants}
+        named = {arm.variant for trial in self.trials for arm in trial.arms}
+        named.update(summary.variant for summary in self.summaries)
+        if strangers := sorted(named - known):
+            raise ValueError(f"there are figures of {', '.join(strangers)}, which is not among the variants")
+        return self
 
     def variant(self, name: str) -> Variant:
         """Return the variant of this canonical name."""
@@ -263,6 +280,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system lets a folder be opened."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -272,7 +302,9 @@ def write_run(folder: Path, run: Run) -> None:
 
 def write_trial(folder: Path, trial: Trial) -> None:
     """Write a trial's trial.json."""
-    write_atomically(trial_folder(folder, trial.number) / "trial.json", trial.model_dump_json(indent=1).encode())
+    write_atomically(
+        trial_folder(folder, trial.number) / "trial.json", trial.model_dump_json(indent=1).encode()
+    )
 
 
 def read_run(folder: Path) -> Run:
@@ -283,18 +315,21 @@ def read_run(folder: Path) -> Run:
     path = folder / "run.json"
     try:
         raw = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunUnreadable(
             f"{folder} holds no recorded run: there is no run.json in it. "
             "Name a folder that `session-bench run` made, such as one under results/."
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunUnreadable(f"{path} cannot be read: {error.strerror}. Check its permissions.") from None
+    except (ValueError, RecursionError) as error:
         raise RunUnreadable(
-            f"{path} cannot be read: {error}. The file is damaged; the trials beside it are whole "
-            "(trials/*/trial.json), and `session-bench run` never writes over a run, so restore it from a copy."
+            f"{path} cannot be read: {error}. The file is damaged; the trials beside it "
+            "(trials/*/trial.json) are whole, and `session-bench run` never writes over a run, so restore it "
+            "from a copy."
         ) from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool):
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise RunUnreadable(f"{path} is JSON but not a recorded run: it has no schema_version.")
     if version > SCHEMA_VERSION:
         raise RunUnreadable(
@@ -305,9 +340,30 @@ def read_run(folder: Path) -> Run:
         return Run.model_validate(_update(raw, version))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, first["loc"])) or "as a whole"
         raise RunUnreadable(
-            f"{path} is damaged: {where}: {first['msg']} ({error.error_count()} problems in all). Restore it from a copy."
+            f"{path} is damaged: {where}: {first['msg']} ({error.error_count()} problems in all). "
+            "Restore it from a copy."
+        ) from None
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """Read every finished trial from its own file, in order: run.json may be one behind after a crash.
+
+    Raises RunUnreadable when one of them is damaged.
+    """
+    trials = [_read_trial(path) for path in folder.glob("trials/*/trial.json")]
+    return sorted(trials, key=lambda trial: trial.number)
+
+
+def _read_trial(path: Path) -> Trial:
+    try:
+        return Trial.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise RunUnreadable(
+            f"{path} cannot be read: {reason}. Restore it from a copy, or move its folder away to do without "
+            "the trial."
         ) from None
 
 

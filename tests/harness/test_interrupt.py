@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -17,7 +20,6 @@ from tests.harness.command import TIMEOUT_S, command, environ, session_bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PLAN = (
     "--set",
@@ -45,10 +47,13 @@ class Interrupted:
     """A run of eight trials that is in the middle of its third."""
 
     def __init__(self, folder: Path) -> None:
+        # Not below pytest's own folder, which only its owner can enter: Postgres runs as somebody else under root.
+        self.temporary = Path(tempfile.mkdtemp())
+        self.temporary.chmod(0o755)
         self.process = subprocess.Popen(
             command("run", "redis", "postgres", "mongodb", "http", *PLAN),
             cwd=folder,
-            env=environ(TMPDIR=str(folder)),
+            env=environ(TMPDIR=str(self.temporary)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -71,7 +76,7 @@ class Interrupted:
         return alive
 
     def work_folders(self) -> list[Path]:
-        return list(self.parent.glob("session-bench-*"))
+        return list(self.temporary.glob("session-bench-*"))
 
 
 @pytest.fixture
@@ -80,6 +85,7 @@ def interrupted(tmp_path: Path) -> Iterator[Interrupted]:
     yield run
     run.process.kill()
     run.process.communicate()
+    shutil.rmtree(run.temporary)
 
 
 def test_kill_9_leaves_nobody_and_the_run_can_be_finished(interrupted: Interrupted) -> None:

@@ -92,6 +92,7 @@ def test_app_store_and_generator_are_accounted_for(recorded: tuple[Path, Run, di
         for role in ("app", "generator", *(["store"] if has_store else [])):
             assert figures.cpu_us_per_request[role] > 1  # type: ignore[index,operator]
             assert figures.rss_bytes[role] > 2**20  # type: ignore[index,operator]
+        for role in ("app", *(["store"] if has_store else [])):  # read when the generator has ended
             assert figures.pss_bytes[role] > 2**20  # type: ignore[index,operator]
 
 

@@ -1,0 +1,227 @@
+"""Charts with a row per variant: latency percentiles, throughput, CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reports import canvas, units, view
+from reports.canvas import ALARM, GRID, INK, MUTED, PAPER, SMALL, Canvas
+from reports.palette import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+    from reports.format import Role, Run, Spread
+
+_PITCH: Final = 44.0
+_BAR: Final = 31.5
+_THICK: Final = 8.0
+"""Points from row to row, from a row's top to the middle of its bar, and the bar's height."""
+_LEGEND: Final = 16.0
+_MARKS: Final = {"p50_us": ("o", 4.6, -4.0), "p95_us": ("D", 3.8, 0.5), "p99_us": ("^", 4.8, 5.0)}
+"""Mark and size of each percentile, and its place about the middle of the row: the blocks' ranges overlap."""
+_ROLES: Final[tuple[Role, ...]] = ("app", "store", "generator")
+
+Metrics = dict[str, "Spread"]
+
+
+class Rows:
+    """A canvas with a labelled row per variant and one scale below them all."""
+
+    def __init__(self, run: Run, name: str, title: str, unit: str, caption: Sequence[str]) -> None:
+        self.rows = view.sheet(run).rows
+        metrics = {summary.variant: summary.metrics for summary in run.summaries if summary.trials}
+        self.metrics: Mapping[str, Metrics] = {
+            row.variant.name: metrics.get(row.variant.name, {}) for row in self.rows
+        }
+        depth = _PITCH * len(self.rows)
+        self.canvas = Canvas(name, title, caption, _LEGEND + depth + 34)
+        left = canvas.MARGIN + 2
+        self.axes: Axes = self.canvas.axes(left, _LEGEND, canvas.WIDTH - 2 * left, depth)
+        self.axes.set_ylim(depth, 0)
+        self.axes.set_yticks([])
+        self.axes.spines["left"].set_visible(False)
+        self.canvas.text(canvas.WIDTH / 2, _LEGEND + depth + 30, unit, color=MUTED, ha="center")
+
+    def middle(self, place: int) -> float:
+        """Return where the bar of a row is."""
+        return place * _PITCH + _BAR
+
+    def rule(self) -> None:
+        """Draw the scale's lines behind the bars, and not through the words above them."""
+        low, high = self.axes.get_xlim()
+        ticks = [tick for tick in self.axes.get_xticks() if low <= tick <= high]
+        for place in range(len(self.rows)):
+            y = self.middle(place)
+            self.axes.vlines(ticks, y - _THICK * 0.85, y + _THICK * 0.85, color=GRID, linewidth=0.7, zorder=0)
+
+    def label(self, values: Mapping[str, str]) -> None:
+        """Write each row's name, figures, server and durability."""
+        right = canvas.WIDTH - canvas.MARGIN
+        for place, row in enumerate(self.rows):
+            top = _LEGEND + place * _PITCH
+            value = values.get(row.variant.name, "")
+            room = right - canvas.MARGIN - canvas.measure(value, SMALL) - 8
+            name = canvas.fit(row.variant.name, room, canvas.NAME, bold=True)
+            self.canvas.text(canvas.MARGIN, top + 11, name, size=canvas.NAME, weight="bold")
+            self.canvas.text(right, top + 11, value, ha="right")
+            x = canvas.MARGIN
+            if row.mark:
+                self.canvas.text(
+                    x, top + 21.5, row.mark, color=MUTED if row.trusted else ALARM, weight="bold"
+                )
+                x += canvas.measure(row.mark, SMALL, bold=True) + 5
+            about = f"durability: {view.durability(row.variant, short=True)}"
+            if row.variant.server is not None:
+                about = f"{row.server} · {about}"
+            if row.state == "NOT RUN":
+                about = str(row.variant.error)
+            self.canvas.text(x, top + 21.5, canvas.fit(about, right - x, SMALL), color=MUTED)
+
+
+def latency(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas:
+    """Draw p50, p95 and p99 of every variant, each with its smallest and largest block."""
+    rows = Rows(
+        run,
+        "latency",
+        "Latency: p50, p95 and p99",
+        "ms, logarithmic; bars: smallest to largest block",
+        caption,
+    )
+    axes = rows.axes
+    axes.set_xscale("log")
+    seen = [
+        value / 1e3
+        for metrics in rows.metrics.values()
+        for metric in _MARKS
+        if metric in metrics
+        for value in (metrics[metric].min, metrics[metric].max)
+        if value > 0
+    ] or [1.0]
+    low, high = min(seen) * 0.85, max(seen) * 1.15
+    axes.set_xlim(low, high)
+    canvas.log_axis(axes.xaxis, low, high)
+    rows.rule()
+    texts = {}
+    for place, row in enumerate(rows.rows):
+        metrics = rows.metrics[row.variant.name]
+        style = styles[row.variant.name]
+        shown = [(metrics[metric], mark) for metric, mark in _MARKS.items() if metric in metrics]
+        for spread, (marker, size, below) in shown:
+            y = rows.middle(place) + below
+            axes.plot(
+                [spread.min / 1e3, spread.max / 1e3], [y, y],
+                color=style.light, linewidth=3.6, alpha=0.35, solid_capstyle="butt",
+            )  # fmt: skip
+            axes.plot(
+                [spread.median / 1e3], [y], linestyle="none", marker=marker, markersize=size,
+                color=style.light, markerfacecolor=style.light if style.solid else PAPER, markeredgewidth=1.1,
+            )  # fmt: skip
+        if shown:
+            texts[row.variant.name] = " / ".join(units.ms(spread.median) for spread, _ in shown) + " ms"
+    rows.label(texts)
+    _legend(rows.canvas, [(mark[0], metric.removesuffix("_us")) for metric, mark in _MARKS.items()])
+    return rows.canvas
+
+
+def throughput(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas:
+    """Draw right answers per second: the median as a bar, the blocks' extremes as a line."""
+    rows = Rows(run, "throughput", "Throughput", "requests/s; line: smallest to largest block", caption)
+    axes = rows.axes
+    spreads = {name: metrics.get("requests_per_s") for name, metrics in rows.metrics.items()}
+    axes.set_xlim(0, max((spread.max for spread in spreads.values() if spread), default=1) * 1.03 or 1)
+    canvas.linear_axis(axes.xaxis)
+    rows.rule()
+    texts = {}
+    for place, row in enumerate(rows.rows):
+        spread = spreads[row.variant.name]
+        if spread is None:
+            continue
+        y = rows.middle(place)
+        _bar(axes, y, 0, spread.median, styles[row.variant.name])
+        axes.plot([spread.min, spread.max], [y, y], color=INK, linewidth=1.2, marker="|", markersize=5)
+        texts[row.variant.name] = f"{units.per_second(spread.median)} /s"
+    rows.label(texts)
+    users = units.plural(run.plan.load.users, "user")
+    rows.canvas.text(canvas.MARGIN, 10, f"what {users} could draw in closed load", color=MUTED)
+    return rows.canvas
+
+
+def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas:
+    """Draw CPU time per request of app, store and generator, end to end."""
+    rows = Rows(run, "cpu", "CPU time per request", "µs per request, medians", caption)
+    axes = rows.axes
+    split = {
+        name: [
+            metrics[key].median if (key := f"{role}_cpu_us_per_request") in metrics else None
+            for role in _ROLES
+        ]
+        for name, metrics in rows.metrics.items()
+    }
+    axes.set_xlim(0, max((sum(filter(None, parts)) for parts in split.values()), default=1) * 1.03 or 1)
+    canvas.linear_axis(axes.xaxis)
+    rows.rule()
+    texts = {}
+    for place, row in enumerate(rows.rows):
+        parts = split[row.variant.name]
+        if all(part is None for part in parts):
+            continue
+        y, start = rows.middle(place), 0.0
+        for role, part in zip(_ROLES, parts, strict=True):
+            if part:
+                _bar(axes, y, start, part, styles[row.variant.name], role=role)
+                start += part
+        texts[row.variant.name] = " + ".join(
+            units.us(part) if part is not None else units.MISSING for part in parts
+        )
+    rows.label(texts)
+    _swatches(rows.canvas)
+    return rows.canvas
+
+
+def _bar(axes: Axes, y: float, start: float, length: float, style: Style, *, role: Role = "app") -> None:
+    """Draw a bar: the app's solid, the store's pale, the generator's, no cost of the backend, empty."""
+    alpha = {"app": 1.0, "store": 0.4, "generator": 0.0}[role]
+    axes.barh(y, length, height=_THICK, left=start, color=style.light, alpha=alpha, linewidth=0)
+    if role == "app" and style.hatch:
+        axes.barh(
+            y,
+            length,
+            height=_THICK,
+            left=start,
+            facecolor="none",
+            edgecolor=PAPER,
+            hatch=style.hatch,
+            linewidth=0,
+        )
+    axes.barh(y, length, height=_THICK, left=start, facecolor="none", edgecolor=style.light, linewidth=0.8)
+
+
+def _legend(on: Canvas, marks: Sequence[tuple[str, str]]) -> None:
+    x = canvas.MARGIN + 4
+    for marker, text in marks:
+        _place(on, x, marker)
+        on.text(x + 6, 10, text, color=MUTED)
+        x += canvas.measure(text, SMALL) + 22
+    on.text(x, 10, "medians of the blocks", color=MUTED)
+
+
+def _place(on: Canvas, x: float, marker: str) -> None:
+    axes = on.axes(x - 4, 3, 8, 8)
+    axes.set_axis_off()
+    axes.plot([0], [0], marker=marker, markersize=4.8, color=MUTED)
+
+
+def _swatches(on: Canvas) -> None:
+    x = canvas.MARGIN
+    grey = Style(MUTED, MUTED, "")
+    for role in _ROLES:
+        axes = on.axes(x, 2, 14, 10)
+        axes.set_axis_off()
+        axes.set_xlim(0, 1)
+        axes.set_ylim(_THICK * 0.6, -_THICK * 0.6)
+        _bar(axes, 0, 0, 1, grey, role=role)
+        on.text(x + 18, 10, role + (" +" if role != _ROLES[-1] else ""), color=MUTED)
+        x += canvas.measure(role, SMALL) + 38

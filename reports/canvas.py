@@ -1,0 +1,237 @@
+"""The paper that charts are drawn on: sizes, type, row labels, and a PNG and SVGs out of one drawing.
+
+Charts are narrow (300 pt), so that the same drawing can be read on a phone and stand beside another on a
+laptop. Sizes and places are in points from the upper left corner.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from reports import palette, svg
+from reports.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+WIDTH: Final = 300.0
+MARGIN: Final = 4.0
+NAME: Final = 9.5
+SMALL: Final = 8.5
+"""Type sizes; a caption is a point smaller than the smaller."""
+
+INK, MUTED, GRID, SHADE, PAPER = (
+    pair[0] for pair in (palette.INK, palette.MUTED, palette.GRID, palette.SHADE, palette.PAPER)
+)
+ALARM: Final = palette.ALARM[0]
+
+_DPI: Final = 200
+_FAMILY: Final = "DejaVu Sans"
+_STYLE: Final[dict[Any, Any]] = {
+    "font.family": _FAMILY,
+    "font.size": SMALL,
+    "text.parse_math": False,
+    "text.hinting": "none",
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": False,
+    "axes.grid": False,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "hatch.linewidth": 0.8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "session-bench",
+    "savefig.dpi": _DPI,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A finished chart; `inline` is for a page that brings title, caption, paper and colours."""
+
+    name: str
+    title: str
+    how: str
+    """How to read it."""
+    caption: list[str]
+    section: Literal["summary", "timeline"]
+    png: bytes
+    svg: bytes
+    inline: str
+
+
+@contextmanager
+def paper() -> Iterator[None]:
+    """Draw with this project's style, whatever the user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+class Canvas:
+    """One chart while it is drawn."""
+
+    def __init__(self, name: str, title: str, caption: Sequence[str], height: float) -> None:
+        heading = wrap(title, WIDTH - 2 * MARGIN, NAME + 1, bold=True)
+        small = [line for text in caption for line in wrap(text, WIDTH - 2 * MARGIN, SMALL - 1)]
+        self.name = name
+        self.title = title
+        self.caption = list(caption)
+        self._above = len(heading) * (NAME + 4) + 6
+        self._height = height
+        self._below = len(small) * (SMALL + 2) + 8
+        self._full = self._above + height + self._below
+        self.figure = Figure(figsize=(WIDTH / 72, self._full / 72))
+        self.figure.patch.set_gid(svg.PAPER)
+        for place, line in enumerate(heading):
+            self._cut("title", MARGIN, place * (NAME + 4) + NAME + 3, line, size=NAME + 1, weight="bold")
+        for place, line in enumerate(small):
+            below = self._above + height + (place + 1) * (SMALL + 2)
+            self._cut("caption", MARGIN, below, line, size=SMALL - 1, color=MUTED)
+
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write one line with its baseline at a place below the title."""
+        self._write(x, y + self._above, text, **{"size": SMALL, **style})
+
+    def heading(self, x: float, y: float, width: float, name: str, mark: str) -> None:
+        """Write a panel's name and, in alarm, what is the matter with it."""
+        room = width - (measure(mark, SMALL, bold=True) + 4 if mark else 0)
+        name = fit(name, room, SMALL)
+        self.text(x, y, name)
+        if mark:
+            self.text(x + measure(name, SMALL) + 4, y, mark, color=ALARM, weight="bold")
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Return axes at a place below the title."""
+        bottom = self._full - self._above - top - height
+        return self.figure.add_axes((left / WIDTH, bottom / self._full, width / WIDTH, height / self._full))
+
+    def finish(
+        self,
+        how: str,
+        description: str,
+        themes: Mapping[str, str],
+        section: Literal["summary", "timeline"] = "summary",
+    ) -> Chart:
+        """Render the chart; `themes` gives the CSS value that stands for each colour in the inline form."""
+        vector, raster = io.BytesIO(), io.BytesIO()
+        about = {"Date": None, "Creator": None, "Title": plain(self.title)}
+        self.figure.savefig(vector, format="svg", metadata=about)
+        self.figure.savefig(
+            raster, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3}
+        )
+        root = svg.parse(vector.getvalue())
+        whole = svg.alone(root)
+        box = (0, self._above, WIDTH, self._height)
+        inline = svg.inline(root, self.name, description, box, themes)
+        return Chart(self.name, self.title, how, self.caption, section, raster.getvalue(), whole, inline)
+
+    def _cut(self, kind: str, x: float, y: float, text: str, **style: Any) -> None:
+        """Write what the inline form leaves out."""
+        self._write(x, y, text, **style).set_gid(f"{svg.CUT}{kind}-{y:.0f}")
+
+    def _write(self, x: float, y: float, text: str, **style: Any) -> Any:
+        return self.figure.text(x / WIDTH, 1 - y / self._full, text, va="baseline", **style)
+
+
+@cache
+def _font(*, bold: bool) -> FT2Font:
+    weight = "bold" if bold else "normal"
+    return FT2Font(font_manager.findfont(font_manager.FontProperties(family=_FAMILY, weight=weight)))
+
+
+@cache
+def measure(text: str, size: float, *, bold: bool = False) -> float:
+    """Return the width of a line in points."""
+    font = _font(bold=bold)
+    font.set_size(size, 72)
+    font.set_text(text, flags=LoadFlags.NO_HINTING)
+    return float(font.get_width_height()[0]) / 64
+
+
+def drawable(text: str) -> str:
+    """Return text with what the charts' font cannot show replaced."""
+    known = _font(bold=False).get_charmap()
+    return "".join(
+        character if ord(character) in known else "\N{REPLACEMENT CHARACTER}" for character in plain(text)
+    )
+
+
+def fit(text: str, width: float, size: float, *, bold: bool = False) -> str:
+    """Return text, its middle left out where it would be wider than `width`: names differ at either end."""
+    text = drawable(text)
+    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+    fitted = text
+    while (head or tail) and measure(fitted, size, bold=bold) > width:
+        head, tail = (head[:-1], tail) if len(head) > len(tail) else (head, tail[1:])
+        fitted = f"{head.rstrip()}…{tail.lstrip()}"
+    return fitted
+
+
+@cache
+def wrap(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
+    """Break text into lines no wider than `width`."""
+    lines = [""]
+    for word in drawable(text).split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or measure(longer, size, bold=bold) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [fit(line, width, size, bold=bold) for line in lines]
+
+
+def log_axis(axis: Any, low: float, high: float) -> None:
+    """Put plain numbers on a logarithmic axis: 1, 2, 5, 10 where there is room, else powers of ten."""
+    decades = math.log10(high / low)
+    steps = (1, 2, 5) if decades <= 2.2 else (1, 3) if decades <= 3.2 else (1,)  # noqa: PLR2004 - decades that fit
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
+    # A number at the very end would reach into what is beside the axis.
+    edge = (high / low) ** 0.04
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low * edge <= tick <= high / edge]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
+def named_axis(axis: Any, names: Mapping[float, str]) -> None:
+    """Put names at places on an axis."""
+    axis.set_major_locator(FixedLocator(list(names)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: names.get(value, "")))
+
+
+def linear_axis(axis: Any, count: int = 4, *, highest: float | None = None) -> None:
+    """Put a few round numbers on an axis, from zero to `highest` or near its end."""
+    end = axis.get_view_interval()[1] * 0.95 if highest is None else highest
+    ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end)
+    named_axis(axis, {tick: f"{tick:,.10g}" for tick in ticks if 0 <= tick <= end * 1.001})

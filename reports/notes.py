@@ -1,0 +1,101 @@
+"""What stands under the table: a footnote for every trouble, and how the figures are to be read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from reports import units
+from reports.units import plural
+
+if TYPE_CHECKING:
+    from reports.format import Run, Trial, Variant
+
+_STOPPED = "STOPPED"
+
+
+class Footnotes:
+    """Collects what must be said about variants; reasons that differ only in their numbers are said once."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], str] = {}
+        self._who: dict[tuple[str, str], dict[str, list[int]]] = {}
+
+    def add(self, variant: Variant, trials: list[Trial]) -> tuple[int, ...]:
+        """Take in a variant's troubles and return the numbers of its footnotes."""
+        if variant.error is not None:
+            self._note(_STOPPED if trials else "NOT RUN", variant.error, variant.name, None)
+        for trial in trials:
+            if trial.verdict.state == "VALID":
+                continue
+            for reason in trial.verdict.reasons or [trial.error or "no reason was recorded"]:
+                self._note(trial.verdict.state, reason, variant.name, trial.number)
+        numbers = {key: number for number, key in enumerate(self._first, 1)}
+        return tuple(numbers[key] for key, who in self._who.items() if variant.name in who)
+
+    def texts(self, run: Run) -> list[str]:
+        """Return the footnotes in the order of their numbers, from 1."""
+        return [self._text(run, *key) for key in self._first]
+
+    def _note(self, state: str, reason: str, name: str, trial: int | None) -> None:
+        key = (state, re.sub(r"\d[\d.,]*", "#", reason))
+        self._first.setdefault(key, reason)
+        trials = self._who.setdefault(key, {}).setdefault(name, [])
+        if trial is not None and trial not in trials:
+            trials.append(trial)
+
+    def _text(self, run: Run, state: str, key: str) -> str:
+        reason = self._first[state, key].rstrip(".")
+        who = self._who[state, key]
+        if state in {"NOT RUN", _STOPPED}:
+            return f"{state} ({', '.join(who)}): {reason}."
+        counts = []
+        for name, numbers in who.items():
+            ran = sum(any(arm.variant == name for arm in trial.arms) for trial in run.trials)
+            counts.append(f"{name} {len(numbers)} of {plural(ran, 'trial')}")
+        first = next(iter(who.values()))[0]
+        excluded = ", excluded from every figure" if state == "INVALID" else ""
+        return f"{state}{excluded} ({'; '.join(counts)}): trial {first}: {reason}."
+
+
+def remarks(run: Run, *, at_least: bool) -> list[str]:
+    """Return how the figures are to be read; `at_least` says whether some are only lower bounds."""
+    plan = run.plan
+    users = plural(plan.load.users, "user")
+    said = []
+    if run.status != "finished":
+        done = len({(trial.block, arm.variant) for trial in run.trials for arm in trial.arms})
+        planned = plural(sum(map(len, plan.order)), "trial")
+        what = "is still running" if run.status == "running" else "was interrupted"
+        said.append(
+            f"The run {what}: {done} of its {planned} are here. session-bench run --resume DIR does the rest."
+        )
+    said += [
+        (
+            f"Closed load, {users}: each sends its next request as soon as it is answered, so latency here "
+            f"is service time under saturation, and requests/s is what {users} could draw. Not comparable to "
+            "open load."
+        ),
+        (
+            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are taken "
+            "over every request of a trial's window, errors left out. The range is p50's smallest and "
+            "largest block. "
+            f"Warm-up: {units.seconds(plan.warmup_s)}, fixed, not counted."
+        ),
+    ]
+    if at_least:
+        said.append(
+            f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen."
+        )
+    if plan.ranking:
+        said.append("Rows stand in the plan's order, which ranks nothing.")
+    else:
+        said.append(
+            f"No ranking: {plural(plan.blocks, 'block')}; the profile standard (12 blocks) adds intervals, "
+            "ranking and ties. Rows stand in the plan's order."
+        )
+    said.append(
+        "Durability is what an acknowledged write survives: nothing, a process restart, a power loss but for "
+        "the last ms before it, or a power loss with every acknowledged write."
+    )
+    return said

@@ -1,0 +1,89 @@
+"""What becomes of a drawn SVG: a file that stands alone, and a form that takes on a page's theme."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING, Final
+
+from reports.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CUT: Final = "cut-"
+PAPER: Final = "paper"
+"""Ids that begin so are left out of the inline form."""
+_SVG: Final = "http://www.w3.org/2000/svg"
+_GLOBAL: Final = frozenset({f"{{{_SVG}}}title", f"{{{_SVG}}}style"})
+"""Elements that would speak for the whole page."""
+_XLINK: Final = "http://www.w3.org/1999/xlink"
+_FONT: Final = "'DejaVu Sans'"
+
+
+def parse(drawn: bytes) -> ET.Element:
+    """Return the drawing without metadata, its font with others to fall back on."""
+    ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", _XLINK)
+    root = ET.fromstring(drawn)  # noqa: S314 - our own drawing
+    _remove(root, lambda element: element.tag == f"{{{_SVG}}}metadata")
+    for element in root.iter():
+        if style := element.get("style"):
+            element.set("style", style.replace(_FONT, f"{_FONT}, Verdana, sans-serif"))
+    return root
+
+
+def alone(root: ET.Element) -> bytes:
+    """Return the drawing as a file."""
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+def inline(
+    root: ET.Element,
+    name: str,
+    description: str,
+    box: tuple[float, float, float, float],
+    themes: Mapping[str, str],
+) -> str:
+    """Return the drawing for a page: cut to `box` (points), `themes` in place of colours, every id its own.
+
+    The tree is changed.
+    """
+    _remove(root, lambda element: element.get("id", "").startswith((CUT, PAPER)) or element.tag in _GLOBAL)
+    for element in root.iter():
+        _rename(element, f"{name}-")
+        _recolour(element, themes)
+    for size in ("width", "height"):
+        root.attrib.pop(size, None)
+    root.set("viewBox", " ".join(f"{each:.2f}" for each in box))
+    root.set("role", "img")
+    root.set("aria-label", plain(description))
+    return ET.tostring(root, encoding="unicode")
+
+
+def _remove(root: ET.Element, unwanted: Callable[[ET.Element], bool]) -> None:
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if unwanted(child):
+                parent.remove(child)
+
+
+def _rename(element: ET.Element, prefix: str) -> None:
+    """Set a prefix before the element's id and before those that it refers to."""
+    for key, value in element.items():
+        if key == "id":
+            element.set(key, prefix + value)
+        elif key in {f"{{{_XLINK}}}href", "clip-path", "style"}:
+            element.set(
+                key, value.replace("url(#", f"url(#{prefix}").replace("#", f"#{prefix}", value[:1] == "#")
+            )
+
+
+def _recolour(element: ET.Element, themes: Mapping[str, str]) -> None:
+    style = element.get("style", "")
+    if fill := element.attrib.pop("fill", ""):
+        style = f"fill: {fill}; {style}"
+    for colour, value in themes.items():
+        style = style.replace(colour, value)
+    if style:
+        element.set("style", style)

@@ -1,0 +1,58 @@
+"""How quantities are written, the same in every exporter."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+MISSING: Final = "–"  # noqa: RUF001 - the dash of tables
+AT_LEAST: Final = "≥"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits, never in scientific notation: 0.0123, 45.6, 1,240."""
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)
+    # 9.996 rounds to 10.0, which has one decimal less to show.
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:,.{max(decimals, 0)}f}"
+
+
+def ms(us: float) -> str:
+    """Return µs in milliseconds."""
+    return significant(us / 1e3)
+
+
+def us(value: float) -> str:
+    """Return µs; below one, the clock and the counters have nothing to say."""
+    return significant(value) if value >= 1 else "< 1" if value > 0 else "0"
+
+
+def per_second(value: float) -> str:
+    """Return a rate."""
+    return f"{value:,.0f}" if value >= 100 else significant(value)  # noqa: PLR2004 - three digits
+
+
+def mib(value: float) -> str:
+    """Return bytes in MiB."""
+    return f"{value / 2**20:,.0f}" if value >= 100 * 2**20 else significant(value / 2**20)
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent; what is there is never shown as nothing."""
+    if 0 < share < 0.0001:  # noqa: PLR2004 - a hundredth of a per cent
+        return "< 0.01 %"
+    digits = 0 if share == 0 or share >= 0.1 else 1 if share >= 0.01 else 2  # noqa: PLR2004 - two digits
+    return f"{share * 100:.{digits}f} %"
+
+
+def seconds(value: float) -> str:
+    """Return a duration."""
+    return f"{value:g} s"
+
+
+def plural(count: int, word: str) -> str:
+    """Return "1 trial" or "3 trials"."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -1,0 +1,256 @@
+"""What a report says, before anybody lays it out: rows, cells, servers, captions, shared by all exporters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reports import units
+from reports.notes import Footnotes, remarks
+from reports.units import MISSING, plural
+from reports.verdict import GRAVITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reports.format import Figures, Run, Server, Spread, Summary, Trial, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table of figures: `short` is its head under that of its `group`; `note` explains it."""
+
+    key: str
+    group: str
+    short: str
+    unit: str
+    note: str
+
+    @property
+    def head(self) -> str:
+        """What it is called where groups have no head of their own."""
+        return f"{self.short} {self.group}" if self.group in {"CPU", "RSS"} else self.short
+
+
+COLUMNS: Final = (
+    Column("p50", "latency", "p50", "ms", "half of the requests took no longer; the median of the blocks"),
+    Column("range", "latency", "p50 range", "ms", "the smallest and the largest p50 of a block"),
+    Column("p95", "latency", "p95", "ms", "95 % of requests took no longer; the median of the blocks"),
+    Column("p99", "latency", "p99", "ms", "99 % of requests took no longer; the median of the blocks"),
+    Column("max", "latency", "max", "ms", "the slowest request of all blocks"),
+    Column("rate", "throughput", "req/s", "", "right answers per second; the median of the blocks"),
+    Column(
+        "app_cpu",
+        "CPU",
+        "app",
+        "µs/req",
+        "CPU time of the app's processes per request; the median of the blocks",
+    ),
+    Column("store_cpu", "CPU", "store", "µs/req", "CPU time of the store's processes, likewise"),
+    Column(
+        "app_rss", "RSS", "app", "MiB", "resident memory of the app's processes; the largest of all blocks"
+    ),
+    Column("store_rss", "RSS", "store", "MiB", "resident memory of the store's processes, likewise"),
+    Column(
+        "errors", "errors", "errors", "", "requests that failed or were answered wrongly, and their share"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure as it is written, and as it is recorded: µs, bytes, counts; None where there is none."""
+
+    text: str = MISSING
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A variant in the table; `notes` are numbers of footnotes."""
+
+    variant: Variant
+    state: str
+    """The gravest verdict of its trials, or why it has none: NOT RUN, NO TRIAL, EXCLUDED."""
+    cells: dict[str, Cell]
+    notes: tuple[int, ...]
+    trials: int
+
+    @property
+    def mark(self) -> str:
+        """What must be said beside the name; nothing when all is well."""
+        return "" if self.state == "VALID" else self.state
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its figures may be read as they stand, SUSPECT ones with their footnote."""
+        return self.state in {"VALID", "SUSPECT"}
+
+    @property
+    def server(self) -> str:
+        """The store server's name and version, or a dash."""
+        return self.variant.server.label if self.variant.server else MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The table of a run and what stands around it."""
+
+    title: str
+    rows: list[Row]
+    footnotes: list[str]
+    """Numbered from 1."""
+    remarks: list[str]
+    machine: list[str]
+
+
+def sheet(run: Run) -> Sheet:
+    """Say all that a run's table says."""
+    footnotes = Footnotes()
+    rows = [_row(run, variant, footnotes) for variant in ordered(run)]
+    return Sheet(
+        title=title(run),
+        rows=rows,
+        footnotes=footnotes.texts(run),
+        remarks=remarks(run, at_least=_at_least(rows)),
+        machine=machine(run),
+    )
+
+
+def ordered(run: Run) -> list[Variant]:
+    """Return the variants in the plan's order, but first what keeps nothing: the rest is seen against it."""
+    return sorted(run.variants, key=lambda variant: variant.traits.get("keeps") != "nothing")
+
+
+def title(run: Run) -> str:
+    """Return the run in a line."""
+    plan = run.plan
+    return (
+        f"{plan.scenario}, closed load, {plural(plan.load.users, 'user')} · "
+        f"{plan.profile}: {plural(plan.blocks, 'block')} of {units.seconds(plan.window_s)}"
+    )
+
+
+def machine(run: Run) -> list[str]:
+    """Return where it was measured, a fact a line."""
+    environment = run.environment
+    lines = [environment.label, f"CPU pinning: {environment.pinning}"]
+    if environment.fsync_p50_us is not None:
+        disk = f" on {environment.data_folder_filesystem}" if environment.data_folder_filesystem else ""
+        lines.append(f"fsync{disk}: p50 {units.ms(environment.fsync_p50_us)} ms")
+    return lines
+
+
+def durability(variant: Variant, *, short: bool = False) -> str:
+    """Return what an acknowledged write survives."""
+    text = variant.durability
+    if not short:
+        return text
+    if found := re.fullmatch(r"power loss within (.+)", text):
+        return f"≤ {found[1]}"
+    return {"process restart": "restart", "every acknowledged write": "every write"}.get(text, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A store server and the variants that stood on it."""
+
+    variants: list[str]
+    server: Server
+
+
+def caption(run: Run, only: Variant | None = None) -> list[str]:
+    """Return what a picture of all variants, or of one, must say alone: load, servers, machine."""
+    shown = [(", ".join(each.variants), each.server) for each in standings(run)]
+    if only is not None:
+        shown = [(only.name, only.server)] if only.server else []
+    servers = "; ".join(f"{names}: {server.label}" for names, server in shown)
+    return [
+        f"{title(run)}. Closed load: service time under saturation, not comparable to open load.",
+        *([f"{servers}."] if servers else []),
+        f"{run.environment.label}. {run.started_at[:10]}, session-bench {run.harness_version}.",
+    ]
+
+
+def standings(run: Run) -> list[Standing]:
+    """Return every store server once, with the variants that used it."""
+    seen: list[Standing] = []
+    for variant in ordered(run):
+        if variant.server is None:
+            continue
+        for standing in seen:
+            if standing.server == variant.server:
+                standing.variants.append(variant.name)
+                break
+        else:
+            seen.append(Standing([variant.name], variant.server))
+    return seen
+
+
+def drivers(run: Run) -> dict[str, str]:
+    """Return driver and version by variant, for those that have one."""
+    return {variant.name: variant.driver for variant in ordered(run) if variant.driver}
+
+
+def measured(run: Run, name: str) -> Iterator[tuple[Trial, Figures]]:
+    """Yield the trials of a variant that count, with its figures."""
+    for trial in run.trials:
+        for arm in trial.arms:
+            if arm.variant == name and arm.figures is not None and trial.verdict.state != "INVALID":
+                yield trial, arm.figures
+
+
+def _row(run: Run, variant: Variant, footnotes: Footnotes) -> Row:
+    summary = next((each for each in run.summaries if each.variant == variant.name), None)
+    trials = [trial for trial in run.trials if any(arm.variant == variant.name for arm in trial.arms)]
+    states = [trial.verdict.state for trial in trials if trial.verdict.state != "INVALID"]
+    state: str
+    if states:
+        state = max(states, key=GRAVITY.index)
+    elif trials:
+        state = "EXCLUDED"
+    else:
+        state = "NO TRIAL" if variant.error is None else "NOT RUN"
+    notes = footnotes.add(variant, trials)
+    cells = {column.key: Cell() for column in COLUMNS}
+    if summary is not None and summary.trials:
+        bounds = {name for _, figures in measured(run, variant.name) for name in figures.at_least}
+        cells |= _cells(summary, bounds)
+    return Row(variant, state, cells, notes, summary.trials if summary else 0)
+
+
+def _cells(summary: Summary, bounds: set[str]) -> dict[str, Cell]:
+    def cell(metric: str, write: Callable[[float], str], pick: str = "median") -> Cell:
+        spread = summary.metrics.get(metric)
+        if spread is None:
+            return Cell()
+        value: float = getattr(spread, pick)
+        return Cell((units.AT_LEAST if metric in bounds else "") + write(value), value)
+
+    errors = str(summary.errors)
+    if summary.errors:
+        errors = f"{summary.errors:,} ({units.percent(summary.errors / summary.requests)})"
+    return {
+        "p50": cell("p50_us", units.ms),
+        "range": _range(summary.metrics.get("p50_us")),
+        "p95": cell("p95_us", units.ms),
+        "p99": cell("p99_us", units.ms),
+        "max": cell("max_us", units.ms, "max"),
+        "rate": cell("requests_per_s", units.per_second),
+        "app_cpu": cell("app_cpu_us_per_request", units.us),
+        "store_cpu": cell("store_cpu_us_per_request", units.us),
+        "app_rss": cell("app_rss_bytes", units.mib, "max"),
+        "store_rss": cell("store_rss_bytes", units.mib, "max"),
+        "errors": Cell(errors, summary.errors),
+    }
+
+
+def _at_least(rows: list[Row]) -> bool:
+    return any(cell.text.startswith(units.AT_LEAST) for row in rows for cell in row.cells.values())
+
+
+def _range(spread: Spread | None) -> Cell:
+    if spread is None:
+        return Cell()
+    return Cell(f"{units.ms(spread.min)}–{units.ms(spread.max)}", spread.max - spread.min)  # noqa: RUF001 - a range
