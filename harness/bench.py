@@ -69,27 +69,31 @@ def _carry_out(job: run.Job, *, as_json: bool) -> Exit:
 
 
 def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> None:
-    """Write the report; then print the table and where the page is, or the same as JSON."""
-    written = reports.write(folder)
+    """Show the table, then draw the report and say where its page is; or all of it as JSON."""
     if as_json:
-        summaries = [summary.model_dump() for summary in recorded.summaries]
         answer = {
             "run": str(folder),
             "status": recorded.status,
             "exit_code": int(exit_code),
-            "summaries": summaries,
+            "summaries": [summary.model_dump() for summary in recorded.summaries],
+            "report": [str(path) for path in reports.write(folder)],
         }
-        typer.echo(json.dumps({**answer, "report": [str(path) for path in written]}, indent=1))
+        typer.echo(json.dumps(answer, indent=1))
         return
-    console = Console()
+    console = Console(highlight=False)
     console.print(terminal.Report(recorded))
     if recorded.status == "interrupted":
-        console.print(
+        _say(
+            console,
             f"Interrupted after {len(recorded.trials)} of {len(plan.trials(recorded.plan))} trials. "
             f"The rest: session-bench run --resume {folder}",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
-    console.print(f"Report: {folder / 'report' / 'index.html'}", markup=False, soft_wrap=True)
+        )
+    page, *_ = reports.write(folder)
+    _say(console, f"Report: {page}")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def _assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float | int | str]]:
