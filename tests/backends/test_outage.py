@@ -1,0 +1,314 @@
+"""What a store does when its server refuses, freezes or dies: an error within the deadline, and no scar."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import uvloop
+
+from backends import discovery
+from backends.store import Record, Refused, Store, StoreUnavailable, mint
+from harness.servers.server import discover
+from harness.servers.wheel import free_port
+from tests.backends.variants import has_server, is_bounded, make, on
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from harness.processes import Processes
+    from harness.servers.kind import Running
+
+DEADLINE_MS = 300
+# What a busy machine may add to a wait.
+SLACK_S = 0.4
+LIMIT_S = DEADLINE_MS / 1000 + SLACK_S
+RECOVERY_S = 2.0
+POOL = 4
+# Connections over which a driver may watch its server, besides the pool.
+WATCHERS = 2
+SECRET = "s3cr3t/pa:ss"
+ESCAPED = "s3cr3t%2Fpa%3Ass"
+
+
+class Server:
+    """A server of our own, to freeze, to kill and to start again, empty, at the same address."""
+
+    def __init__(self, name: str, processes: Processes) -> None:
+        variant = discovery.parse(name)
+        self._kind = discover()[str(variant.backend.server)]
+        self._options = variant.server_options
+        self._processes = processes
+        self._running: Running | None = None
+        self._foreign: set[int] = set()
+        self.port = free_port()
+        self.url = self._kind.definition.url(self.port)
+
+    def start(self) -> None:
+        self._running = self._kind.start(
+            "wheel",
+            options=self._options,
+            processes=self._processes,
+            port=self.port,
+            durable_ok_on_tmpfs=True,
+        )
+        # The harness asked the server who it is from this process, and some drivers are slow to leave.
+        self._foreign = self._local_ports()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        assert self._running is not None
+        self._running.suspend()
+        try:
+            while not all(stopped(pid) for pid in self._running.pids()):
+                time.sleep(0.001)
+            yield
+        finally:
+            self._running.resume()
+
+    def kill(self) -> None:
+        """End it as a crash would, in the middle of whatever it does."""
+        assert self._running is not None
+        for pid in self._running.pids():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    def connections(self) -> int:
+        """Count the store's connections to it."""
+        return len(self._local_ports() - self._foreign)
+
+    def _local_ports(self) -> set[int]:
+        return {
+            each.laddr.port
+            for each in psutil.Process().net_connections("tcp")
+            if each.raddr and each.raddr.port == self.port
+        }
+
+
+def stopped(pid: int) -> bool:
+    """Tell whether every thread of a process has come to a stop; the signal alone is only the request."""
+    states = [
+        path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return set(states) <= {"T"}
+
+
+@pytest.fixture
+def server(name: str, processes: Processes) -> Iterator[Server]:
+    ours = Server(name, processes)
+    yield ours
+    ours.stop()
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """Give the event loop that serves the app, which stands still while servers come and go."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as ours:
+        yield ours
+
+
+@pytest.fixture
+def store(name: str, server: Server, namespace: str, runner: asyncio.Runner) -> Iterator[Store]:
+    """Give a store that is not open yet; once closed it must have left neither a connection nor a task."""
+    _, ours = make(name, url=server.url, namespace=namespace, deadline_ms=DEADLINE_MS, pool=POOL)
+    yield ours
+
+    async def close() -> None:
+        await ours.close()
+        patience = time.monotonic() + 2
+        while server.connections() or len(asyncio.all_tasks()) > 1:
+            assert time.monotonic() < patience
+            await asyncio.sleep(0.01)
+
+    runner.run(close())
+
+
+def soon() -> float:
+    return time.time() + 60
+
+
+def requests(store: Store, token: str) -> list[Callable[[], Awaitable[object]]]:
+    """Return one request of each kind."""
+    return [
+        store.ping,
+        lambda: store.get(token),
+        lambda: store.create(b"data", soon()),
+        lambda: store.create(b"data", soon(), replaces=mint()),
+        lambda: store.update(token, b"data", soon()),
+        lambda: store.update(token, b"data", soon(), if_version=1),
+        lambda: store.touch(token, soon()),
+        lambda: store.delete(mint()),
+    ]
+
+
+async def unavailable(request: Callable[[], Awaitable[object]]) -> None:
+    """Check that a request ends in StoreUnavailable within the deadline, and tells why."""
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable) as caught:
+        await request()
+    assert time.monotonic() - started < LIMIT_S
+    assert caught.value.__cause__ is not None
+
+
+async def recover(store: Store) -> None:
+    """Ask until the store answers, which it must do soon after its server does."""
+    started = time.monotonic()
+    while True:
+        try:
+            await store.ping()
+        except StoreUnavailable:
+            assert time.monotonic() - started < RECOVERY_S
+            await asyncio.sleep(0.01)
+        else:
+            assert time.monotonic() - started < RECOVERY_S
+            return
+
+
+async def whole(store: Store, server: Server) -> None:
+    """Check that the store works on all of its connections, and on no more."""
+    made = await store.create(b"made", soon())
+    found = await asyncio.gather(*(store.get(made.token) for _ in range(5 * POOL)))
+    assert {record and record.data for record in found} == {b"made"}
+    assert isinstance(await store.update(made.token, b"updated", soon()), Record)
+    assert server.connections() <= POOL + WATCHERS
+
+
+@on(has_server, is_bounded)
+def test_refused_until_the_server_is_there(store: Store, server: Server, runner: asyncio.Runner) -> None:
+    async def refused() -> None:
+        await unavailable(store.open)
+        for request in requests(store, mint()):
+            await unavailable(request)
+        await unavailable(store.count)
+        await unavailable(lambda: store.seed([(b"data", soon())]))
+
+    async def there() -> None:
+        await recover(store)
+        await store.open()
+        await whole(store, server)
+
+    runner.run(refused())
+    server.start()
+    runner.run(there())
+
+
+@on(has_server, is_bounded)
+def test_frozen_for_a_while(store: Store, server: Server, runner: asyncio.Runner) -> None:
+    async def outage() -> None:
+        await store.open()
+        kept = await store.create(b"kept", soon())
+        await whole(store, server)
+        with server.frozen():
+            # More than the pool has connections: the wait for one counts too.
+            await asyncio.gather(*(unavailable(lambda: store.get(kept.token)) for _ in range(2 * POOL)))
+            for request in requests(store, kept.token):
+                await unavailable(request)
+        await recover(store)
+        assert await store.get(kept.token) is not None
+        await whole(store, server)
+
+    server.start()
+    runner.run(outage())
+
+
+@on(has_server, is_bounded)
+def test_frozen_before_it_is_opened(store: Store, server: Server, runner: asyncio.Runner) -> None:
+    async def outage() -> None:
+        with server.frozen():
+            await unavailable(store.open)
+            await unavailable(lambda: store.create(b"data", soon()))
+        await recover(store)
+        await store.open()
+        await whole(store, server)
+
+    server.start()
+    runner.run(outage())
+
+
+@on(has_server, is_bounded)
+def test_killed_in_the_middle_of_a_request_and_restarted_empty(
+    store: Store, server: Server, runner: asyncio.Runner
+) -> None:
+    async def killed() -> str:
+        await store.open()
+        lost = await store.create(b"lost", soon())
+        await whole(store, server)
+        with server.frozen():
+            killer = threading.Timer(DEADLINE_MS / 3000, server.kill)  # beside a loop that may be blocked
+            killer.start()
+            await asyncio.gather(*(unavailable(lambda: store.get(lost.token)) for _ in range(POOL)))
+            killer.join()
+        await unavailable(lambda: store.get(lost.token))
+        return lost.token
+
+    async def restarted(lost: str) -> None:
+        await recover(store)
+        assert await store.get(lost) is None
+        assert await store.update(lost, b"back", soon()) is Refused.GONE
+        await whole(store, server)
+
+    server.start()
+    lost = runner.run(killed())
+    server.stop()
+    server.start()
+    runner.run(restarted(lost))
+
+
+@on(has_server, is_bounded)
+def test_a_request_given_up_spoils_none_that_follows(
+    store: Store, server: Server, runner: asyncio.Runner
+) -> None:
+    async def give_up() -> None:
+        await store.open()
+        kept = [await store.create(b"%d" % number, soon()) for number in range(POOL)]
+        with server.frozen():
+            for record in kept:
+                # A client that blocks the event loop cannot be interrupted; it keeps to the deadline.
+                with pytest.raises((TimeoutError, StoreUnavailable)):
+                    await asyncio.wait_for(store.get(record.token), DEADLINE_MS / 6000)
+        await recover(store)
+        for _ in range(5):
+            found = await asyncio.gather(*(store.get(record.token) for record in kept))
+            assert [record and record.data for record in found] == [record.data for record in kept]
+        await whole(store, server)
+
+    server.start()
+    runner.run(give_up())
+
+
+@on(has_server, is_bounded)
+@pytest.mark.parametrize("listening", [True, False])
+def test_no_error_holds_the_password(
+    name: str, server: Server, namespace: str, runner: asyncio.Runner, *, listening: bool
+) -> None:
+    scheme, _, rest = server.url.partition("://")
+    url = f"{scheme}://bench:{ESCAPED}@{rest.rpartition('@')[2]}"
+    _, store = make(name, url=url, namespace=namespace, deadline_ms=DEADLINE_MS)
+
+    async def fail() -> str:
+        try:
+            await store.open()
+        except StoreUnavailable as error:
+            return "".join(traceback.format_exception(error))
+        finally:
+            await store.close()
+        return f":{server.port}"  # a server that asks for no password
+
+    if listening:
+        server.start()
+    said = runner.run(fail())
+    assert f":{server.port}" in said
+    assert SECRET not in said
+    assert ESCAPED not in said
