@@ -40,9 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         return _failed(str(error), _CONFIGURATION)
     except StoreUnavailable as error:
-        return _failed(
-            f"The session store of {os.environ['SESSION_APP_BACKEND']} is unavailable: {error}", _COMPONENT
-        )
+        return _failed(f"The session store of {os.environ['SESSION_APP_BACKEND']} is unavailable: {error}", _COMPONENT)
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0
 

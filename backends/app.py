@@ -63,9 +63,7 @@ def build(configured: Environment) -> FastAPI:
             try:
                 await manager.open()
             except StoreUnavailable as reason:
-                _logger.warning(
-                    "the session store is unavailable at start, requests will try again: %s", reason
-                )
+                _logger.warning("the session store is unavailable at start, requests will try again: %s", reason)
             if store.traits.keeps == "process":
                 await seed(bare, codecs.load(variant.options.codec), configured.sessions)
             await stack.enter_async_context(_sweeping(store, variant.options.idle_s))

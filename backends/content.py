@@ -20,6 +20,4 @@ def payload(seed: str, size: int) -> str:
 
     The same seed gives the same text everywhere, and no two users share theirs.
     """
-    return base64.urlsafe_b64encode(hashlib.shake_128(seed.encode()).digest(size * 3 // 4 + 1))[
-        :size
-    ].decode()
+    return base64.urlsafe_b64encode(hashlib.shake_128(seed.encode()).digest(size * 3 // 4 + 1))[:size].decode()

@@ -33,9 +33,7 @@ _TAG_BYTES = 16
 class Options(store.Options):
     """How the cookie is sealed."""
 
-    encrypted: bool = Field(
-        False, description="AES-256-GCM, so that the client cannot read it, instead of HMAC-SHA256"
-    )
+    encrypted: bool = Field(False, description="AES-256-GCM, so that the client cannot read it, instead of HMAC-SHA256")
 
 
 class _Seal(Protocol):

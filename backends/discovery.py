@@ -70,9 +70,7 @@ class Variant:
         """The canonical name: the options that differ from their defaults, sorted."""
         fields = type(self.options).model_fields
         changed = {
-            key: value
-            for key, value in self.options
-            if value != fields[key].get_default(call_default_factory=True)
+            key: value for key, value in self.options if value != fields[key].get_default(call_default_factory=True)
         }
         listed = ",".join(f"{key}={_spelled(changed[key])}" for key in sorted(changed))
         return f"{self.backend.name}:{listed}" if listed else self.backend.name
@@ -133,9 +131,7 @@ def parse(text: str) -> Variant:
     for item in listed.split(",") if colon else ():
         key, equals, value = item.partition("=")
         if not (key and equals):
-            raise ConfigurationError(
-                f"{text}: options are written key=value with commas between them, not {item!r}."
-            )
+            raise ConfigurationError(f"{text}: options are written key=value with commas between them, not {item!r}.")
         if key in options:
             raise ConfigurationError(f"{text}: the option {key} is given twice.")
         options[key] = value

@@ -23,12 +23,8 @@ class MissingModule(ConfigurationError):  # noqa: N818 - says what is wrong with
     def __init__(self, needed_by: str, module: str) -> None:
         self.module = module
         self.extra = extra_for(module)
-        self.install = (
-            f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {module}"
-        )
-        super().__init__(
-            f"{needed_by} needs the module {module}, which is not installed; {self.install} brings it."
-        )
+        self.install = f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {module}"
+        super().__init__(f"{needed_by} needs the module {module}, which is not installed; {self.install} brings it.")
 
 
 def extra_for(module: str) -> str | None:

@@ -137,18 +137,14 @@ class Store(NetworkStore):
     @bulk_step
     async def count(self) -> int:
         """Have the service count."""
-        return int(
-            _json(await self._send("GET", self._namespace, expect={200}, timeout=BULK_STEP_S))["records"]
-        )
+        return int(_json(await self._send("GET", self._namespace, expect={200}, timeout=BULK_STEP_S))["records"])
 
     def _connect(self, options: Options) -> httpx.AsyncClient:
         """Return a client, which connects on first use; the password leaves the URL, which errors quote."""
         url = httpx.URL(self._url)
         care: dict[str, Any] = {}
         if options.tuning == "well":
-            care["limits"] = httpx.Limits(
-                max_connections=options.pool, max_keepalive_connections=options.pool
-            )
+            care["limits"] = httpx.Limits(max_connections=options.pool, max_keepalive_connections=options.pool)
             care["timeout"] = self.wait_s
         # The environment's proxy is for the way to the Internet.
         return httpx.AsyncClient(

@@ -223,9 +223,7 @@ class SessionManager:
             raise SessionTooLarge(len(encoded), limit)
         return encoded
 
-    async def _ask(
-        self, session: Session, call: Callable[..., Awaitable[T]], *arguments: Any, **options: Any
-    ) -> T:
+    async def _ask(self, session: Session, call: Callable[..., Awaitable[T]], *arguments: Any, **options: Any) -> T:
         """Call the store, opened if need be, within what is left of the request's deadline."""
         if self._ready and self.deadline_s == math.inf:
             return await call(*arguments, **options)
@@ -240,9 +238,7 @@ class SessionManager:
             session.waited_s += time.monotonic() - started
 
     @staticmethod
-    async def _within(
-        limit_s: float, call: Callable[..., Awaitable[T]], *arguments: Any, **options: Any
-    ) -> T:
+    async def _within(limit_s: float, call: Callable[..., Awaitable[T]], *arguments: Any, **options: Any) -> T:
         """Call the store; a TimeoutError, our own or its driver's, means that it did not answer."""
         if limit_s == math.inf:
             return await call(*arguments, **options)

@@ -69,9 +69,7 @@ class SessionMiddleware:
         if refusal is not None:
             await self._refuse(send, refusal)
 
-    async def _attempt(
-        self, scope: Scope, receive: Receive, send: Send, session: Session
-    ) -> Exception | None:
+    async def _attempt(self, scope: Scope, receive: Receive, send: Send, session: Session) -> Exception | None:
         """Run the app once; returns why its response was not sent, or None when it was."""
         scope["session"] = session
         response = _Response(self, session, send)
@@ -88,9 +86,7 @@ class SessionMiddleware:
                 raise
         return response.refusal
 
-    async def _replayed(
-        self, scope: Scope, receive: Receive, send: Send, session: Session
-    ) -> Exception | None:
+    async def _replayed(self, scope: Scope, receive: Receive, send: Send, session: Session) -> Exception | None:
         """Run the app again from the start for as long as others save the session first."""
         body = _Body(receive)
         conflict: SessionConflict | None = None
@@ -132,9 +128,7 @@ class SessionMiddleware:
                 detail = "The session ended while the request ran; nothing was saved. Log in again."
             case SessionConflict():
                 status, code = 409, "conflict"
-                detail = (
-                    "Another request changed the session first; nothing was saved. Read it and try again."
-                )
+                detail = "Another request changed the session first; nothing was saved. Read it and try again."
             case SessionTooLarge():
                 status, code = 413, "session_too_large"
                 detail = f"The session would take {refusal.size} bytes; its store takes {refusal.limit}."

@@ -32,9 +32,7 @@ class NetworkOptions(Options):
     """What every store behind a network lets one choose."""
 
     pool: int = Field(32, ge=1, le=1000, description="most connections of one process to the store")
-    tuning: Literal["well", "stock"] = Field(
-        "well", description="set up with care, or the driver as it comes"
-    )
+    tuning: Literal["well", "stock"] = Field("well", description="set up with care, or the driver as it comes")
 
     @field_validator("tuning")
     @classmethod

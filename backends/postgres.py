@@ -217,9 +217,7 @@ class Store(NetworkStore):
         rows = [(digest(mint()), data, 1, _time(expires_at)) for data, expires_at in sessions]
 
         async def copy(connection: Any) -> None:
-            await connection.copy_records_to_table(
-                self._table, columns=columns, records=rows, timeout=BULK_STEP_S
-            )
+            await connection.copy_records_to_table(self._table, columns=columns, records=rows, timeout=BULK_STEP_S)
 
         await self._use(copy)
 

@@ -49,7 +49,7 @@ class Traits:
     """What a backend can and cannot do, so that nobody has to ask for its name.
 
     `keeps` says where sessions live: "nothing", "process", "client" or "server"; only "server" does I/O.
-    `durability` is one of the four classes of `Durability`, with N filled in. `max_bytes` bounds the data of one session.
+    `durability` is one of the four classes of `Durability`, with N filled in. `max_bytes` bounds one session's data.
     """
 
     keeps: Literal["nothing", "process", "client", "server"]
@@ -71,7 +71,9 @@ class Options(BaseModel):
     deadline_ms: int = Field(1000, ge=20, le=60_000, description="a request's longest wait for its store, then 503")
     secure: bool = Field(False, description="the cookie's Secure attribute")
     read: Literal["eager", "lazy"] = Field("eager", description="load the session before the route, or on first use")
-    write: Literal["changed", "always"] = Field("changed", description="save when the bytes differ, or on every request")
+    write: Literal["changed", "always"] = Field(
+        "changed", description="save when the bytes differ, or on every request"
+    )
     slide: Literal["never", "always", "threshold"] = Field("threshold", description="when use extends idle expiry")
     slide_at: float = Field(0.5, gt=0, le=1, description="slide=threshold extends below this share of idle_s left")
     conflict: Literal["last-wins", "reject", "retry"] = Field("last-wins", description="two writers, one session")

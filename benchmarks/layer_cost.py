@@ -185,9 +185,7 @@ def main() -> None:
         for name in ("ours", "starsessions")
     }
     ratios = [mine / theirs for mine, theirs in zip(added["ours"], added["starsessions"], strict=True)]
-    versions = ", ".join(
-        f"{name} {metadata.version(name)}" for name in ("fastapi", "starlette", "starsessions")
-    )
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("fastapi", "starlette", "starsessions"))
     print(f"CPU-µs per GET /profile: medians (quartiles) of {arguments.rounds} rounds; {versions}")
     for name, values in taken.items():
         print(f"  {name:<22}{spread(values)}")

@@ -57,15 +57,11 @@ def own_folder() -> Path:
     """Return the folder that holds our `backends` package, without importing it."""
     found = importlib.util.find_spec("backends")
     if found is None or found.origin is None:
-        raise ComponentError(
-            "The package `backends` is not installed beside `harness`; reinstall session-bench."
-        )
+        raise ComponentError("The package `backends` is not installed beside `harness`; reinstall session-bench.")
     return Path(found.origin).parent.parent
 
 
-def describe(
-    variants: Sequence[str] = (), *, python: str = sys.executable, cwd: Path | None = None
-) -> dict[str, Any]:
+def describe(variants: Sequence[str] = (), *, python: str = sys.executable, cwd: Path | None = None) -> dict[str, Any]:
     """Ask an arm's interpreter what backends it has and what these variants mean there."""
     folder = cwd or own_folder()
     said = _backends("describe", *variants, python=python, folder=folder, environ=Arm("none").environ())
@@ -159,9 +155,7 @@ class App:
         deadline = monotonic() + _START_TIMEOUT_S
         while True:
             # The connection waits in the socket's backlog until a worker accepts it: readiness without polling.
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", self.port, timeout=max(0.1, deadline - monotonic())
-            )
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=max(0.1, deadline - monotonic()))
             try:
                 connection.request("GET", "/about")
                 answer = connection.getresponse()

@@ -22,9 +22,7 @@ _MIB = 2**20
 _MINUTE_S = 60
 
 
-def start(
-    flags: dict[str, Any], settings: list[str], *, like: Path | None, dry_run: bool, as_json: bool
-) -> Exit:
+def start(flags: dict[str, Any], settings: list[str], *, like: Path | None, dry_run: bool, as_json: bool) -> Exit:
     """Plan a new run, and carry it out unless it is a dry one."""
     given = {**(_like(read_run(like)) if like else {}), **flags}
     assigned, parameters = _assignments(settings)
@@ -60,9 +58,7 @@ def report(folder: Path, *, as_json: bool) -> None:
 
 
 def _carry_out(job: run.Job, *, as_json: bool) -> Exit:
-    with Progress(
-        Console(stderr=True), trials=len(plan.trials(job.plan)), seconds=job.estimate_s()
-    ) as progress:
+    with Progress(Console(stderr=True), trials=len(plan.trials(job.plan)), seconds=job.estimate_s()) as progress:
         recorded, code = run.carry_out(job, progress)
     _report(job.folder, recorded, as_json=as_json, exit_code=code)
     return code

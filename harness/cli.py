@@ -63,21 +63,13 @@ def list_(*, as_json: Json = False) -> None:
 def run(  # noqa: PLR0917 - a verb's options
     variants: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[VARIANT]…", help="Such as redis or postgres:pool=50; none: those of `compare`."
-        ),
+        typer.Argument(metavar="[VARIANT]…", help="Such as redis or postgres:pool=50; none: those of `compare`."),
     ] = None,
     scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="quick, standard, thorough, or one of your own.")
-    ] = None,
+    profile: Annotated[str | None, typer.Option(help="quick, standard, thorough, or one of your own.")] = None,
     users: Annotated[int | None, typer.Option(help="Closed load of so many users.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(help="Open load of so many arrivals a second (not yet).")
-    ] = None,
-    servers: Annotated[
-        str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")
-    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Open load of so many arrivals a second (not yet).")] = None,
+    servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter."),
@@ -85,9 +77,7 @@ def run(  # noqa: PLR0917 - a verb's options
     like: Annotated[Path | None, typer.Option(help="Take plan and seed from a recorded run.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Finish an interrupted run.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show order, minutes and disk; run nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show order, minutes and disk; run nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run every variant in interleaved blocks, record all of it, and report."""
@@ -102,9 +92,7 @@ def run(  # noqa: PLR0917 - a verb's options
         _refuse_rate(rate)
     if resume is not None:
         if given or settings or like or dry_run:
-            raise UsageError(
-                "--resume takes everything from the run it resumes; leave the other options out."
-            )
+            raise UsageError("--resume takes everything from the run it resumes; leave the other options out.")
         code = bench.resume(resume, as_json=as_json)
     else:
         code = bench.start(given, settings or [], like=like, dry_run=dry_run, as_json=as_json)

@@ -46,9 +46,7 @@ class Settings(_Table):
     warmup_s: float = Field(ge=0, le=3600, description="seconds of load before the window")
     window_s: float = Field(gt=0, le=86_400, description="seconds of load that count")
     drain_s: float = Field(ge=0, le=600, description="seconds that requests in flight have after the window")
-    sessions: int = Field(
-        ge=0, le=100_000_000, description="live sessions in each store before the first trial"
-    )
+    sessions: int = Field(ge=0, le=100_000_000, description="live sessions in each store before the first trial")
     seed: int = Field(ge=0, description="seeds the order of trials and the users' choices")
     servers: Literal["auto", "wheel", "docker", "url"] = Field(description="where store servers come from")
     out: Path = Field(description="folder in which each run gets a folder of its own")
@@ -57,9 +55,7 @@ class Settings(_Table):
     variants: dict[str, VariantTable] = Field({}, description="variants with a name of their own")
 
 
-def load(
-    flags: dict[str, Any], *, folder: Path | None = None, environ: dict[str, str] | None = None
-) -> Settings:
+def load(flags: dict[str, Any], *, folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
     """Merge the layers; `flags` holds only what was given.
 
     Raises UsageError that names the layer, the key and the nearest valid one.
@@ -109,9 +105,7 @@ def _read_file(folder: Path) -> tuple[dict[str, Any], str]:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             if path == project:
                 continue
-            raise UsageError(
-                f"{path} is not valid TOML: {error}. Mend that line, or move the file away."
-            ) from None
+            raise UsageError(f"{path} is not valid TOML: {error}. Mend that line, or move the file away.") from None
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}. Mend its permissions.") from None
         if path == own:
@@ -141,9 +135,7 @@ def _refuse_unknown(layer: Any, where: str) -> None:
         raise UsageError(f"{where} must be a table of settings, not {layer!r}.")
     for key in layer:
         if key not in Settings.model_fields:
-            raise UsageError(
-                f"{where} sets {key!r}, which is no setting; {nearest(key, Settings.model_fields)}."
-            )
+            raise UsageError(f"{where} sets {key!r}, which is no setting; {nearest(key, Settings.model_fields)}.")
 
 
 def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -> str:

@@ -90,9 +90,7 @@ def _cores() -> Check:
         )
     shared = cpus["store"] == cpus["generator"]
     means = (
-        "store and generator share a CPU; CPU per request stays right, latency holds their waiting"
-        if shared
-        else ""
+        "store and generator share a CPU; CPU per request stays right, latency holds their waiting" if shared else ""
     )
     return Check("CPUs", "warning" if shared else "fit", words, means)
 
@@ -143,9 +141,7 @@ def _files() -> Check:
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     few = 0 <= soft < _FILES
-    return Check(
-        "open files", "warning" if few else "fit", f"{soft}", f"raise it: ulimit -n {_FILES}" if few else ""
-    )
+    return Check("open files", "warning" if few else "fit", f"{soft}", f"raise it: ulimit -n {_FILES}" if few else "")
 
 
 def _disk() -> Iterator[Check]:
@@ -171,9 +167,7 @@ def _ceiling() -> Check:
         path = Path(__file__).parent / "load" / "ceiling.py"
         scenario = Scenario("ceiling", path, "", {})
         folder = processes.folder / "ceiling"
-        generator = Generator(
-            processes, plan, scenario, url, folder=folder, seed=1, cpus=cpus.get("generator")
-        )
+        generator = Generator(processes, plan, scenario, url, folder=folder, seed=1, cpus=cpus.get("generator"))
         sampler = resources.Sampler(0)
         while generator.child.wait(0.25) is None and server.poll() is None:
             sampler.sample({"app": [server.pid], "generator": [generator.child.pid]})

@@ -85,9 +85,7 @@ def _common_options(backends: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the options that every importable backend has."""
     known = [each["options"] for each in backends if each["options"]]
     return (
-        {name: value for name, value in known[0].items() if all(name in options for options in known)}
-        if known
-        else {}
+        {name: value for name, value in known[0].items() if all(name in options for options in known)} if known else {}
     )
 
 
@@ -106,9 +104,7 @@ def _spell(values: dict[str, Any]) -> str:
 
 
 def _print(console: Console, title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(columns[0], no_wrap=True)
     for column in columns[1:]:
         table.add_column(column, overflow="fold")

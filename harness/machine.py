@@ -54,9 +54,7 @@ def pin(cpus: Collection[int] | None) -> None:
         os.sched_setaffinity(0, cpus)
 
 
-def describe(
-    *, pinning: str, cpus: dict[str, list[int]], filesystem: str, fsync_p50_us: float | None
-) -> Environment:
+def describe(*, pinning: str, cpus: dict[str, list[int]], filesystem: str, fsync_p50_us: float | None) -> Environment:
     """Describe the machine and the software that the figures come from."""
     return Environment(
         cpu=_cpu_model(),

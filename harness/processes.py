@@ -191,9 +191,7 @@ class Processes:
     ) -> Child:
         """Start a program, its output appended to `log`; one that is not there ends with status 127."""
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError(
-                "Spawn from the main thread: a child started by another one ends with that thread."
-            )
+            raise RuntimeError("Spawn from the main thread: a child started by another one ends with that thread.")
         guarded = [
             *(sys.executable, "-I", "-S", str(_GUARD)),
             *(f"--parent={os.getpid()}", f"--signal={int(stop_signal)}"),
@@ -243,10 +241,6 @@ def _disk() -> Path:
     """Return a folder for temporary files that lies on a disk where one does: durable servers need it."""
     usual = Path(tempfile.gettempdir())
     other = Path("/var/tmp")  # noqa: S108 - only as a parent for mkdtemp
-    if (
-        filesystem_of(usual) in VOLATILE
-        and os.access(other, os.W_OK)
-        and filesystem_of(other) not in VOLATILE
-    ):
+    if filesystem_of(usual) in VOLATILE and os.access(other, os.W_OK) and filesystem_of(other) not in VOLATILE:
         return other
     return usual

@@ -64,9 +64,7 @@ class Progress:
         grid = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=max(1, self._trials), completed=self._done, width=20)
         minutes, seconds = divmod(round(left_s), _MINUTE_S)
-        grid.add_row(
-            bar, Text(self._doing), Text(self._figures()), Text(f"{minutes}:{seconds:02d} left", style="dim")
-        )
+        grid.add_row(bar, Text(self._doing), Text(self._figures()), Text(f"{minutes}:{seconds:02d} left", style="dim"))
         return grid
 
     def _figures(self) -> str:

@@ -39,9 +39,7 @@ class Job:
     started_at: str
 
     @classmethod
-    def new(
-        cls, plan: Plan, variants: list[Wanted], scenario: Scenario, *, out: Path, allow_tmpfs: bool
-    ) -> Self:
+    def new(cls, plan: Plan, variants: list[Wanted], scenario: Scenario, *, out: Path, allow_tmpfs: bool) -> Self:
         """Make the run's folder; it is named after the UTC time and the plan, and never one that exists."""
         now = datetime.now(UTC)
         name = f"{now:%Y%m%dT%H%M%SZ}-{re.sub(r'[^A-Za-z0-9._-]+', '-', plan.name)}"
@@ -61,9 +59,7 @@ class Job:
         return cls(folder, plan, variants, scenario, allow_tmpfs, [], now.isoformat(timespec="seconds"))
 
     @classmethod
-    def resumed(
-        cls, folder: Path, run: Run, variants: list[Wanted], scenario: Scenario, *, allow_tmpfs: bool
-    ) -> Self:
+    def resumed(cls, folder: Path, run: Run, variants: list[Wanted], scenario: Scenario, *, allow_tmpfs: bool) -> Self:
         """Take up a run that was interrupted; trials that were written stay as they are."""
         return cls(folder, run.plan, variants, scenario, allow_tmpfs, read_trials(folder), run.started_at)
 
@@ -90,9 +86,7 @@ def check_scenario(scenario: Scenario) -> None:
         )
         code = child.wait(_CHECK_TIMEOUT_S)
         if code is None:
-            raise UsageError(
-                f"The scenario {scenario.path} did not finish importing within {_CHECK_TIMEOUT_S} s."
-            )
+            raise UsageError(f"The scenario {scenario.path} did not finish importing within {_CHECK_TIMEOUT_S} s.")
         lines = child.tail(50).splitlines()
         if code:
             said = [line for line in lines if line and not line.startswith((" ", "Traceback"))]
@@ -101,9 +95,7 @@ def check_scenario(scenario: Scenario) -> None:
                 f"Try it alone: locust -f {scenario.path} --list."
             )
         if not any(line.startswith(" ") for line in lines):  # Locust indents the names of user classes
-            raise UsageError(
-                f"The scenario {scenario.path} defines no Locust user class, so there is nobody to send."
-            )
+            raise UsageError(f"The scenario {scenario.path} defines no Locust user class, so there is nobody to send.")
 
 
 def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
@@ -180,7 +172,5 @@ def read_for_resuming(folder: Path) -> Run:
     """Read a run that is to be taken up; raises UsageError when it is finished."""
     run = read_run(folder)
     if run.status == "finished" and len(run.trials) == len(plan.trials(run.plan)):
-        raise UsageError(
-            f"{folder} is finished: all {len(run.trials)} trials are there. Start a new run instead."
-        )
+        raise UsageError(f"{folder} is finished: all {len(run.trials)} trials are there. Start a new run instead.")
     return run

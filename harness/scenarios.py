@@ -29,13 +29,9 @@ def discover() -> dict[str, Scenario]:
     """Read every scenario of ours."""
     found = importlib.util.find_spec("scenarios")
     if found is None or not found.submodule_search_locations:
-        raise UsageError(
-            "The package `scenarios` is not installed beside `harness`; reinstall session-bench."
-        )
+        raise UsageError("The package `scenarios` is not installed beside `harness`; reinstall session-bench.")
     folder = Path(found.submodule_search_locations[0])
-    return {
-        path.stem: _read(path, path.stem) for path in sorted(folder.glob("*.py")) if path.stem not in _SHARED
-    }
+    return {path.stem: _read(path, path.stem) for path in sorted(folder.glob("*.py")) if path.stem not in _SHARED}
 
 
 def find(name: str) -> Scenario:
@@ -43,15 +39,11 @@ def find(name: str) -> Scenario:
     if name.endswith(".py") or "/" in name:
         path = Path(name).resolve()
         if not path.is_file():
-            raise UsageError(
-                f"There is no scenario file {path}. Give a locustfile's path, or a name from `list`."
-            )
+            raise UsageError(f"There is no scenario file {path}. Give a locustfile's path, or a name from `list`.")
         return _read(path, str(path))
     known = discover()
     if name not in known:
-        raise UsageError(
-            f"There is no scenario {name!r}; {nearest(name, known)}. A locustfile's path works too."
-        )
+        raise UsageError(f"There is no scenario {name!r}; {nearest(name, known)}. A locustfile's path works too.")
     return known[name]
 
 
@@ -68,9 +60,7 @@ def check_parameters(scenario: Scenario, given: Parameters) -> Parameters:
         try:
             parameters[name] = kind(value)
         except ValueError:
-            raise UsageError(
-                f"Parameter {name} of {scenario.name} takes {kind.__name__}, not {value!r}."
-            ) from None
+            raise UsageError(f"Parameter {name} of {scenario.name} takes {kind.__name__}, not {value!r}.") from None
     return parameters
 
 

@@ -87,9 +87,7 @@ class SessionService:
         """Answer one request."""
         try:
             body = await _body(receive)
-            status, headers, content = self._route(
-                scope["method"], scope["path"], dict(scope["headers"]), body
-            )
+            status, headers, content = self._route(scope["method"], scope["path"], dict(scope["headers"]), body)
         except Refused as refused:
             status, headers, content = _json({"error": str(refused)}, refused.status)
             headers |= refused.headers
@@ -108,9 +106,7 @@ class SessionService:
                 actions = {"POST": lambda: self._seed(namespace, body)}
             case ["", "v1", namespace, "sweep"] if _NAMESPACE.fullmatch(namespace):
                 actions = {"POST": lambda: self._sweep(namespace)}
-            case ["", "v1", namespace, "sessions", key] if _NAMESPACE.fullmatch(namespace) and _KEY.fullmatch(
-                key
-            ):
+            case ["", "v1", namespace, "sessions", key] if _NAMESPACE.fullmatch(namespace) and _KEY.fullmatch(key):
                 actions = {
                     "GET": lambda: self._live(namespace, key).answer(),
                     "PUT": lambda: self._put(namespace, key, headers, body),

@@ -99,23 +99,17 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, folder: Path) -> None
     shutil.rmtree(folder / "spool")
     _keep_server_log(store_logs, folder / "server.log")
     if recorded is None:
-        raise MeasurementError(
-            f"The generator recorded no window: {generator.child.tail(1) or 'its log is empty'}"
-        )
+        raise MeasurementError(f"The generator recorded no window: {generator.child.tail(1) or 'its log is empty'}")
     trial.t0_monotonic_ns = recorded.t0_ns
     requests = tables.write_requests(bench.folder, trial.number, recorded.requests)
-    samples = tables.write_resources(
-        bench.folder, trial.number, resources.from_t0(sampler.rows, recorded.t0_ns)
-    )
+    samples = tables.write_resources(bench.folder, trial.number, resources.from_t0(sampler.rows, recorded.t0_ns))
     figures = stats.figures(requests, samples, arm=_ARM, window_s=trial.window_s)
     trial.arms[0].figures = figures
     trial.verdict = verdicts.verdict(figures, cpus=bench.cpus)
     trial.verdict.reasons += [f"{count} times {message}" for message, count in _most(recorded.messages)]
 
 
-def _watch(
-    bench: Bench, entrant: Entrant, app: App, generator: Generator, sampler: resources.Sampler
-) -> None:
+def _watch(bench: Bench, entrant: Entrant, app: App, generator: Generator, sampler: resources.Sampler) -> None:
     """Sample until the generator ends; the app's death or the generator's silence ends the trial."""
     plan = bench.plan
     deadline = monotonic() + _START_S + plan.warmup_s + plan.window_s + plan.drain_s
@@ -123,7 +117,11 @@ def _watch(
     due = monotonic()
     while True:
         ended = generator.child.poll() is not None
-        pids: dict[Role, list[int]] = {"app": app.pids(), "store": store.pids() if store else [], "generator": [generator.child.pid]}
+        pids: dict[Role, list[int]] = {
+            "app": app.pids(),
+            "store": store.pids() if store else [],
+            "generator": [generator.child.pid],
+        }
         # Memory shares are read once, when nothing is measured any more.
         sampler.sample(pids, pss=ended)
         bench.live(*generator.recent())

@@ -76,9 +76,7 @@ def resolve(names: Sequence[str], tables: dict[str, VariantTable]) -> list[Wante
     slugs = [variant.slug for variant in wanted.values()]
     for slug in slugs:
         if slugs.count(slug) > 1:
-            raise UsageError(
-                f"Two variants would share the file name {slug}; rename one in session-bench.toml."
-            )
+            raise UsageError(f"Two variants would share the file name {slug}; rename one in session-bench.toml.")
     return list(wanted.values())
 
 
@@ -98,9 +96,7 @@ def _request(name: str, tables: dict[str, VariantTable]) -> _Request:
             )
         if key == "workers":
             if not value.isdecimal() or not 1 <= int(value) <= _MOST_WORKERS:
-                raise UsageError(
-                    f"{name}: workers takes a whole number from 1 to {_MOST_WORKERS}, not {value!r}."
-                )
+                raise UsageError(f"{name}: workers takes a whole number from 1 to {_MOST_WORKERS}, not {value!r}.")
             workers = int(value)
         else:
             kept.append(option)

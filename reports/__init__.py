@@ -35,14 +35,10 @@ def write(run: str | Path | Recorded) -> list[Path]:
     recorded = load(run) if isinstance(run, (str, Path)) else run
     folder = recorded.folder / "report"
     drawn = list(charts.draw(recorded))
-    pictures = {
-        f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")
-    }
+    pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
     texts = {
         "index.html": html.render(recorded.run, drawn),
-        "report.md": markdown.render(
-            recorded.run, [(chart.title, f"charts/{chart.name}.png") for chart in drawn]
-        ),
+        "report.md": markdown.render(recorded.run, [(chart.title, f"charts/{chart.name}.png") for chart in drawn]),
         "variants.csv": csv.variants(recorded.run),
         "trials.csv": csv.trials(recorded.run),
     }

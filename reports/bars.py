@@ -33,9 +33,7 @@ class Rows:
     def __init__(self, run: Run, name: str, title: str, unit: str, caption: Sequence[str]) -> None:
         self.rows = view.sheet(run).rows
         metrics = {summary.variant: summary.metrics for summary in run.summaries if summary.trials}
-        self.metrics: Mapping[str, Metrics] = {
-            row.variant.name: metrics.get(row.variant.name, {}) for row in self.rows
-        }
+        self.metrics: Mapping[str, Metrics] = {row.variant.name: metrics.get(row.variant.name, {}) for row in self.rows}
         depth = _PITCH * len(self.rows)
         self.canvas = Canvas(name, title, caption, _LEGEND + depth + 34)
         left = canvas.MARGIN + 2
@@ -69,9 +67,7 @@ class Rows:
             self.canvas.text(right, top + 11, value, ha="right")
             x = canvas.MARGIN
             if row.mark:
-                self.canvas.text(
-                    x, top + 21.5, row.mark, color=MUTED if row.trusted else ALARM, weight="bold"
-                )
+                self.canvas.text(x, top + 21.5, row.mark, color=MUTED if row.trusted else ALARM, weight="bold")
                 x += canvas.measure(row.mark, SMALL, bold=True) + 5
             about = f"durability: {view.durability(row.variant, short=True)}"
             if row.variant.server is not None:
@@ -154,10 +150,7 @@ def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas
     rows = Rows(run, "cpu", "CPU time per request", "µs per request, medians", caption)
     axes = rows.axes
     split = {
-        name: [
-            metrics[key].median if (key := f"{role}_cpu_us_per_request") in metrics else None
-            for role in _ROLES
-        ]
+        name: [metrics[key].median if (key := f"{role}_cpu_us_per_request") in metrics else None for role in _ROLES]
         for name, metrics in rows.metrics.items()
     }
     axes.set_xlim(0, max((sum(filter(None, parts)) for parts in split.values()), default=1) * 1.03 or 1)
@@ -173,9 +166,7 @@ def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas
             if part:
                 _bar(axes, y, start, part, styles[row.variant.name], role=role)
                 start += part
-        texts[row.variant.name] = " + ".join(
-            units.us(part) if part is not None else units.MISSING for part in parts
-        )
+        texts[row.variant.name] = " + ".join(units.us(part) if part is not None else units.MISSING for part in parts)
     rows.label(texts)
     _swatches(rows.canvas)
     return rows.canvas

@@ -146,9 +146,7 @@ class Canvas:
         vector, raster = io.BytesIO(), io.BytesIO()
         about = {"Date": None, "Creator": None, "Title": plain(self.title)}
         self.figure.savefig(vector, format="svg", metadata=about)
-        self.figure.savefig(
-            raster, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3}
-        )
+        self.figure.savefig(raster, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
         root = svg.parse(vector.getvalue())
         whole = svg.alone(root)
         box = (0, self._above, WIDTH, self._height)
@@ -181,9 +179,7 @@ def measure(text: str, size: float, *, bold: bool = False) -> float:
 def drawable(text: str) -> str:
     """Return text with what the charts' font cannot show replaced."""
     known = _font(bold=False).get_charmap()
-    return "".join(
-        character if ord(character) in known else "\N{REPLACEMENT CHARACTER}" for character in plain(text)
-    )
+    return "".join(character if ord(character) in known else "\N{REPLACEMENT CHARACTER}" for character in plain(text))
 
 
 def fit(text: str, width: float, size: float, *, bold: bool = False) -> str:

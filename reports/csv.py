@@ -41,9 +41,7 @@ def variants(run: Run) -> str:
             "error": variant.error,
         }
         if summary is not None:
-            known |= {
-                name: getattr(summary, name) for name in ("trials", "requests", "errors", "wrong_answers")
-            }
+            known |= {name: getattr(summary, name) for name in ("trials", "requests", "errors", "wrong_answers")}
             for metric, spread in summary.metrics.items():
                 known |= {f"{metric}_{pick}": getattr(spread, pick) for pick in _SPREAD}
         rows.append(known)

@@ -87,17 +87,13 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "pinning": environment.pinning,
         "clock": environment.clock,
         "data folder": environment.data_folder_filesystem,
-        "fsync p50": f"{units.ms(environment.fsync_p50_us)} ms"
-        if environment.fsync_p50_us is not None
-        else "",
+        "fsync p50": f"{units.ms(environment.fsync_p50_us)} ms" if environment.fsync_p50_us is not None else "",
         "Python": environment.python,
         "packages": ", ".join(f"{name} {version}" for name, version in environment.packages.items()),
         "drivers": ", ".join(dict.fromkeys(view.drivers(run).values())),
         "plan": f"{plan.name}, profile {plan.profile}, seed {plan.seed}",
         "servers and client": f"{plan.servers}, {plan.client}",
-        "scenario": " ".join(
-            [plan.scenario, *(f"{name}={value}" for name, value in plan.parameters.items())]
-        ),
+        "scenario": " ".join([plan.scenario, *(f"{name}={value}" for name, value in plan.parameters.items())]),
         "times": f"warm-up {units.seconds(plan.warmup_s)}, window {units.seconds(plan.window_s)}, "
         f"drain {units.seconds(plan.drain_s)}",
         "live sessions": f"{plan.sessions:,} in each store before the first trial",

@@ -71,9 +71,7 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
             for x, y in lines[baseline]:
                 axes.plot(x, y, color=MUTED, linewidth=0.7, alpha=0.6)
         for x, y in drawn:
-            axes.plot(
-                x, y, color=styles[name].light, linewidth=1.1, dashes=(4, 1.2) if styles[name].hatch else ()
-            )
+            axes.plot(x, y, color=styles[name].light, linewidth=1.1, dashes=(4, 1.2) if styles[name].hatch else ())
         on.heading(left, top - 4, width, name, marks[name])
     under = down * (_PANEL + _HEAD) + _FOOT - 4
     on.text(

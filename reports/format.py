@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 # 1  first light: closed load, one arm per trial.
 SCHEMA_VERSION = 1
 
-Outcome = Literal[
-    "ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"
-]
+Outcome = Literal["ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"]
 Phase = Literal["warmup", "solo", "duet", "slice"]
 Role = Literal["app", "store", "generator"]
 OUTCOMES: tuple[Outcome, ...] = (
@@ -302,9 +300,7 @@ def write_run(folder: Path, run: Run) -> None:
 
 def write_trial(folder: Path, trial: Trial) -> None:
     """Write a trial's trial.json."""
-    write_atomically(
-        trial_folder(folder, trial.number) / "trial.json", trial.model_dump_json(indent=1).encode()
-    )
+    write_atomically(trial_folder(folder, trial.number) / "trial.json", trial.model_dump_json(indent=1).encode())
 
 
 def read_run(folder: Path) -> Run:
@@ -362,8 +358,7 @@ def _read_trial(path: Path) -> Trial:
     except (OSError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
         raise RunUnreadable(
-            f"{path} cannot be read: {reason}. Restore it from a copy, or move its folder away to do without "
-            "the trial."
+            f"{path} cannot be read: {reason}. Restore it from a copy, or move its folder away to do without the trial."
         ) from None
 
 

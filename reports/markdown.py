@@ -23,9 +23,7 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
         _figures(sheet),
     ]
     if sheet.footnotes:
-        parts.append(
-            "\n".join(f"{number}. {escaped(note)}" for number, note in enumerate(sheet.footnotes, 1))
-        )
+        parts.append("\n".join(f"{number}. {escaped(note)}" for number, note in enumerate(sheet.footnotes, 1)))
     parts.append("\n".join(f"- {escaped(remark)}" for remark in sheet.remarks))
     if standings := view.standings(run):
         parts += ["## Servers", _servers(standings, view.drivers(run))]
@@ -69,8 +67,7 @@ def _servers(standings: Sequence[view.Standing], drivers: Mapping[str, str]) -> 
                 each.server.source,
                 each.server.durability,
                 ", ".join(f"{name}={value}" for name, value in each.server.settings.items()) or MISSING,
-                ", ".join(dict.fromkeys(drivers[name] for name in each.variants if name in drivers))
-                or MISSING,
+                ", ".join(dict.fromkeys(drivers[name] for name in each.variants if name in drivers)) or MISSING,
             ]
             for each in standings
         ),

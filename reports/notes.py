@@ -67,9 +67,7 @@ def remarks(run: Run, *, at_least: bool) -> list[str]:
         done = len({(trial.block, arm.variant) for trial in run.trials for arm in trial.arms})
         planned = plural(sum(map(len, plan.order)), "trial")
         what = "is still running" if run.status == "running" else "was interrupted"
-        said.append(
-            f"The run {what}: {done} of its {planned} are here. session-bench run --resume DIR does the rest."
-        )
+        said.append(f"The run {what}: {done} of its {planned} are here. session-bench run --resume DIR does the rest.")
     said += [
         (
             f"Closed load, {users}: each sends its next request as soon as it is answered, so latency here "
@@ -84,9 +82,7 @@ def remarks(run: Run, *, at_least: bool) -> list[str]:
         ),
     ]
     if at_least:
-        said.append(
-            f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen."
-        )
+        said.append(f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen.")
     if plan.ranking:
         said.append("Rows stand in the plan's order, which ranks nothing.")
     else:

@@ -92,7 +92,6 @@ def _colours(backends: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 def _mix(colour: str, other: str, share: float) -> str:
     channels = (
-        round(int(colour[at : at + 2], 16) * (1 - share) + int(other[at : at + 2], 16) * share)
-        for at in (1, 3, 5)
+        round(int(colour[at : at + 2], 16) * (1 - share) + int(other[at : at + 2], 16) * share) for at in (1, 3, 5)
     )
     return "#" + "".join(f"{channel:02x}" for channel in channels)

@@ -120,9 +120,7 @@ def _summary(name: str, arms: list[tuple[Verdict, Arm]]) -> Summary:
         errors=sum(map(errors, counted)),
         wrong_answers=sum(each.outcomes.get("wrong_answer", 0) for each in counted),
         metrics={
-            metric: _spread(seen)
-            for metric in METRICS
-            if (seen := [one[metric] for one in values if metric in one])
+            metric: _spread(seen) for metric in METRICS if (seen := [one[metric] for one in values if metric in one])
         },
     )
 
@@ -134,9 +132,7 @@ def errors(figures: Figures) -> int:
 
 def metrics(figures: Figures) -> dict[str, float]:
     """Return the figures that were measured as a flat mapping by the names of `METRICS`."""
-    flat: dict[str, float | None] = {
-        name: getattr(figures, name) for name in METRICS if name in Figures.model_fields
-    }
+    flat: dict[str, float | None] = {name: getattr(figures, name) for name in METRICS if name in Figures.model_fields}
     for name in _RESOURCES:
         flat.update({f"{role}_{name}": value for role, value in getattr(figures, name).items()})
     return {name: value for name in METRICS if (value := flat.get(name)) is not None}
@@ -181,9 +177,7 @@ def _figures(response_us: Ints, outcomes: Any, window_s: float) -> Figures:
 def _add_resources(
     into: Figures, resources: pa.Table, arm: int, window_s: float, *, answered: int, answered_by_all: int
 ) -> None:
-    columns = {
-        name: _column(resources, name) for name in ("t_us", "arm", "pid", "cpu_ns", "rss_bytes", "pss_bytes")
-    }
+    columns = {name: _column(resources, name) for name in ("t_us", "arm", "pid", "cpu_ns", "rss_bytes", "pss_bytes")}
     roles = _words(resources, "role")
     sweeps = np.unique(columns["t_us"])
     window_us = round(window_s * 1e6)

@@ -74,9 +74,7 @@ def _rename(element: ET.Element, prefix: str) -> None:
         if key == "id":
             element.set(key, prefix + value)
         elif key in {f"{{{_XLINK}}}href", "clip-path", "style"}:
-            element.set(
-                key, value.replace("url(#", f"url(#{prefix}").replace("#", f"#{prefix}", value[:1] == "#")
-            )
+            element.set(key, value.replace("url(#", f"url(#{prefix}").replace("#", f"#{prefix}", value[:1] == "#"))
 
 
 def _recolour(element: ET.Element, themes: Mapping[str, str]) -> None:

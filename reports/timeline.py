@@ -62,9 +62,7 @@ def draw(
         row, column = divmod(place, across)
         left, top = _LEFT + column * (width + _GAP), row * deep + _HEAD
         state = trial.verdict.state
-        on.heading(
-            left, top - 4, width, f"trial {trial.number}", "" if state in {"VALID", "SUSPECT"} else state
-        )
+        on.heading(left, top - 4, width, f"trial {trial.number}", "" if state in {"VALID", "SUSPECT"} else state)
         above = on.axes(left, top, width, _LATENCY)
         below = on.axes(left, top + _LATENCY + _GAP, width, _RATE)
         _latency(above, trial, line, style, limits_ms)
@@ -130,9 +128,7 @@ def _latency(axes: Axes, trial: Trial, line: Timeline, style: Style, limits_ms: 
     axes.grid(axis="y")
     axes.fill_between(middle, low, high, color=style.light, alpha=0.3, linewidth=0)
     axes.plot(middle, median, color=style.light, linewidth=1.2)
-    axes.plot(
-        middle, ordered_ms[first + count - 1], color=style.light, linestyle="none", marker=".", markersize=2.2
-    )
+    axes.plot(middle, ordered_ms[first + count - 1], color=style.light, linestyle="none", marker=".", markersize=2.2)
 
 
 def _rate(axes: Axes, trial: Trial, line: Timeline, style: Style, fastest: float) -> None:

@@ -67,9 +67,7 @@ def _failed(figures: Figures) -> list[str]:
     return reasons
 
 
-def _generator(
-    figures: Figures, processes: int, cpus: Mapping[str, Sequence[int]]
-) -> tuple[list[str], list[str]]:
+def _generator(figures: Figures, processes: int, cpus: Mapping[str, Sequence[int]]) -> tuple[list[str], list[str]]:
     """Return why the generator makes the trial invalid, and why it makes it suspect."""
     share = figures.cpu_share.get("generator")
     if share is None:
@@ -93,9 +91,7 @@ def _crowded(figures: Figures, cpus: Mapping[str, Sequence[int]]) -> list[str]:
     own = cpus.get("generator")
     if not own:
         return []
-    sharing = [
-        role for role, share in figures.cpu_share.items() if share and set(cpus.get(role, ())) == set(own)
-    ]
+    sharing = [role for role, share in figures.cpu_share.items() if share and set(cpus.get(role, ())) == set(own)]
     busy = sum(figures.cpu_share[role] or 0 for role in sharing) / len(own)
     if len(sharing) < 2 or busy <= GENERATOR_INVALID:  # noqa: PLR2004 - sharing takes two
         return []

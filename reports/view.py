@@ -48,13 +48,9 @@ COLUMNS: Final = (
         "CPU time of the app's processes per request; the median of the blocks",
     ),
     Column("store_cpu", "CPU", "store", "µs/req", "CPU time of the store's processes, likewise"),
-    Column(
-        "app_rss", "RSS", "app", "MiB", "resident memory of the app's processes; the largest of all blocks"
-    ),
+    Column("app_rss", "RSS", "app", "MiB", "resident memory of the app's processes; the largest of all blocks"),
     Column("store_rss", "RSS", "store", "MiB", "resident memory of the store's processes, likewise"),
-    Column(
-        "errors", "errors", "errors", "", "requests that failed or were answered wrongly, and their share"
-    ),
+    Column("errors", "errors", "errors", "", "requests that failed or were answered wrongly, and their share"),
 )
 
 

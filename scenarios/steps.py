@@ -156,9 +156,7 @@ def weigh(user: type[SessionUser], **steps: str) -> None:
     def _(environment: Environment, **_: Any) -> None:
         options = environment.parsed_options
         user.tasks = [
-            getattr(user, step)
-            for step, parameter in steps.items()
-            for _ in range(getattr(options, parameter))
+            getattr(user, step) for step, parameter in steps.items() for _ in range(getattr(options, parameter))
         ]
         if not user.tasks:
             give_up(

@@ -119,9 +119,7 @@ def test_the_commands_are_those_that_ci_runs() -> None:
     ci = (ROOT / ".ci" / "run").read_text()
     for line in ci.splitlines():
         if ".venv" in line:
-            assert all(
-                part.strip().split()[0] in README for part in line.replace("--quiet ", "").split("&&")
-            ), line
+            assert all(part.strip().split()[0] in README for part in line.replace("--quiet ", "").split("&&")), line
     assert "nox -s tests" in ci
     assert ".venv/bin/nox -s tests" in README
 
@@ -144,6 +142,4 @@ def test_named_files_exist(document: Path) -> None:
 
 def test_the_changelog_speaks_of_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert re.search(
-        rf"^## (Unreleased|{re.escape(version)})", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
-    )
+    assert re.search(rf"^## (Unreleased|{re.escape(version)})", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

@@ -89,9 +89,7 @@ def wait_until_gone(pids: list[int], folder: Path) -> None:
 
 
 def test_a_child_writes_its_log_and_says_how_it_ended(own: Processes, tmp_path: Path) -> None:
-    child = own.spawn(
-        ["sh", "-c", "for i in 1 2 3; do echo line $i >&2; done; exit 3"], name="x", log=tmp_path / "x"
-    )
+    child = own.spawn(["sh", "-c", "for i in 1 2 3; do echo line $i >&2; done; exit 3"], name="x", log=tmp_path / "x")
     assert child.wait(5) == child.poll() == 3
     assert child.tail(2) == "line 2\nline 3"
 
@@ -157,9 +155,7 @@ def test_children_lead_sessions_of_their_own(own: Processes, tmp_path: Path) -> 
 @linux
 def test_cpus_are_kept(own: Processes, tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
-    child = own.spawn(
-        ["grep", "Cpus_allowed_list", "/proc/self/status"], name="x", log=tmp_path / "x.log", cpus=[cpu]
-    )
+    child = own.spawn(["grep", "Cpus_allowed_list", "/proc/self/status"], name="x", log=tmp_path / "x.log", cpus=[cpu])
     assert child.wait(5) == 0
     assert child.tail().split()[-1] == str(cpu)
 
@@ -182,9 +178,7 @@ def test_a_program_finds_its_signals_as_a_shell_would_leave_them(own: Processes,
 @linux
 def test_only_the_files_that_were_passed_are_open(own: Processes, tmp_path: Path) -> None:
     with (tmp_path / "passed").open("w") as passed:
-        child = own.spawn(
-            ["ls", "/proc/self/fd"], name="x", log=tmp_path / "x.log", pass_fds=[passed.fileno()]
-        )
+        child = own.spawn(["ls", "/proc/self/fd"], name="x", log=tmp_path / "x.log", pass_fds=[passed.fileno()])
         assert child.wait(5) == 0
         # ls itself opens the folder.
         assert len(child.tail(20).split()) == 5
@@ -216,9 +210,7 @@ def test_leaving_stops_the_last_first_and_removes_the_folder(tmp_path: Path) -> 
     order = tmp_path / "order"
     with Processes(tmp_path) as processes:
         for name in "abc":
-            first_line(
-                processes.spawn(["sh", "-c", script.format(name, order)], name=name, log=tmp_path / name)
-            )
+            first_line(processes.spawn(["sh", "-c", script.format(name, order)], name=name, log=tmp_path / name))
         processes.on_exit.callback(lambda: order.write_text("container\n"))
         (processes.folder / "data").mkdir()
     assert order.read_text().split() == ["container", "c", "b", "a"]
@@ -257,9 +249,7 @@ with Processes(Path(sys.argv[1])) as processes:
 """
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_nothing_outlives_a_harness_that_is_killed(
     tmp_path: Path, started: list[subprocess.Popen[bytes]], number: signal.Signals
 ) -> None:
@@ -270,11 +260,7 @@ def test_nothing_outlives_a_harness_that_is_killed(
     folder, *pids = killed.stdout.readline().decode().split()
     assert all(lives(int(pid)) for pid in pids)
     assert Path(folder).is_dir()
-    reapers = [
-        child.pid
-        for child in psutil.Process(killed.pid).children()
-        if "reaper.py" in " ".join(child.cmdline())
-    ]
+    reapers = [child.pid for child in psutil.Process(killed.pid).children() if "reaper.py" in " ".join(child.cmdline())]
     assert len(reapers) == 1
     killed.send_signal(number)
     wait_until_gone([*map(int, pids), *reapers], Path(folder))
@@ -304,9 +290,7 @@ def reaper(folder: Path, parent: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
-def test_the_reaper_alone_ends_what_is_registered(
-    tmp_path: Path, started: list[subprocess.Popen[bytes]]
-) -> None:
+def test_the_reaper_alone_ends_what_is_registered(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     folder = tmp_path / "work"
     (folder / "data").mkdir(parents=True)
     plain = "print(0, flush=True); import signal; signal.pause()"
@@ -393,8 +377,6 @@ def test_both_stand_alone_on_a_bare_interpreter() -> None:
     for name in ("guard.py", "reaper.py"):
         source = (SOURCES / name).read_text()
         imported = [
-            line.split()[1].split(".")[0]
-            for line in source.splitlines()
-            if line.startswith(("import ", "from "))
+            line.split()[1].split(".")[0] for line in source.splitlines() if line.startswith(("import ", "from "))
         ]
         assert set(imported) <= sys.stdlib_module_names | {"__future__"}

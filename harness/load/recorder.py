@@ -34,9 +34,7 @@ class Recorder:
     finish within Locust's stop timeout, and is `cut` after it.
     """
 
-    def __init__(
-        self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int
-    ) -> None:
+    def __init__(self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int) -> None:
         assert environment.runner is not None  # noqa: S101 - Locust makes it before its init event
         self._runner = environment.runner
         self._environment = environment
@@ -133,18 +131,10 @@ def install() -> None:
 
 def _add_options(parser: LocustArgumentParser) -> None:
     hidden = {"include_in_web_ui": False}
-    parser.add_argument(
-        "--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden
-    )
-    parser.add_argument(
-        "--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden
-    )
-    parser.add_argument(
-        "--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden
-    )
+    parser.add_argument("--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden)
+    parser.add_argument("--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden)
+    parser.add_argument("--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden)
+    parser.add_argument("--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden)
 
 
 def _record(environment: Environment, **_: Any) -> None:

@@ -55,9 +55,7 @@ class Http(Definition):
 
     def image(self, settings: dict[str, str]) -> Image:  # noqa: ARG002 - it has none
         """Refuse."""
-        raise ComponentError(
-            "The session service comes with session-bench, not as a container: use --servers wheel."
-        )
+        raise ComponentError("The session service comes with session-bench, not as a container: use --servers wheel.")
 
     def ask(self, url: str, timeout_s: float) -> Facts:
         """Go by `GET /v1`."""
@@ -86,9 +84,7 @@ class Http(Definition):
             status = error.response.status_code
             if status in {401, 403}:
                 raise Rejected(f"wrong or missing user or password (status {status})") from None
-            raise Rejected(
-                f"it answers {error.request.method} {error.request.url.path} with status {status}"
-            ) from None
+            raise Rejected(f"it answers {error.request.method} {error.request.url.path} with status {status}") from None
         except httpx.TransportError as error:
             raise Unanswered(str(error) or type(error).__name__) from None
         except (httpx.InvalidURL, httpx.RequestError) as error:

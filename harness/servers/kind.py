@@ -152,9 +152,7 @@ class Running:
 
     ours = False
 
-    def __init__(
-        self, definition: Definition, url: str, record: Server, children: Sequence[Child] = ()
-    ) -> None:
+    def __init__(self, definition: Definition, url: str, record: Server, children: Sequence[Child] = ()) -> None:
         self.kind = definition.name
         self.url = url
         """As the app needs it, password included: for no file and no log."""
@@ -213,8 +211,7 @@ def choose(
             )
         if value not in known[option]:
             raise UsageError(
-                f"The {definition.name} server's option {option} is one of {', '.join(known[option])}, "
-                f"not {value!r}."
+                f"The {definition.name} server's option {option} is one of {', '.join(known[option])}, not {value!r}."
             )
         settings |= known[option][value]
     return settings

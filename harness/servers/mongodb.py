@@ -82,9 +82,7 @@ class MongoDB(Definition):
     def image(self, settings: dict[str, str]) -> Image:
         """Take the official MongoDB 8; it wants a root user."""
         user, password = _CREDENTIALS
-        parameters = [
-            word for name, value in settings.items() for word in ("--setParameter", f"{name}={value}")
-        ]
+        parameters = [word for name, value in settings.items() for word in ("--setParameter", f"{name}={value}")]
         return Image(
             "mongo:8",
             "testcontainers.community.mongodb:MongoDbContainer",
@@ -99,9 +97,7 @@ class MongoDB(Definition):
         with self._client(url, timeout_s) as client:
             hello = client.admin.command("hello")
             info = client.admin.command("buildInfo")
-            client.get_default_database(
-                DATABASE
-            ).list_collection_names()  # the first that a login is needed for
+            client.get_default_database(DATABASE).list_collection_names()  # the first that a login is needed for
             settings = {"replica set": hello.get("setName", "none")}
             status = self._privileged(client, "serverStatus")
             engine = status.get("storageEngine", {}).get("name", "unknown")

@@ -206,9 +206,7 @@ def _readable(postgres: Path, processes: Processes) -> Path:
     if not copy.exists():
         for part in _PARTS:
             if (place / part).exists():  # macOS has no second
-                shutil.copytree(
-                    place / part, copy / part, ignore=shutil.ignore_patterns("include", "*.a", "*.py*")
-                )
+                shutil.copytree(place / part, copy / part, ignore=shutil.ignore_patterns("include", "*.a", "*.py*"))
         for path in (copy, *copy.rglob("*")):
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
     return copy / postgres.relative_to(place)

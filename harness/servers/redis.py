@@ -104,9 +104,7 @@ class Redis(Definition):
                 settings = {"appendonly": "yes" if info.get("aof_enabled") else "no"}
         product = info.get("server_name", "redis")
         version = f"{product}_version"
-        settings |= {
-            name: str(info[name]) for name in ("redis_version", version, "redis_mode") if name in info
-        }
+        settings |= {name: str(info[name]) for name in ("redis_version", version, "redis_mode") if name in info}
         evicts = settings.get("maxmemory", "0") != "0" and settings.get("maxmemory-policy") != "noeviction"
         return Facts(
             product=product.capitalize(),

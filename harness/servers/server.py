@@ -40,9 +40,7 @@ class Kind:
         """Tell whether it can be had here, without starting it; `auto` is the first place that has it."""
         if mode != "auto":
             return _PLACES[mode](self.definition)
-        found = {
-            place: available(self.definition) for place, available in _PLACES.items() if place != "docker"
-        }
+        found = {place: available(self.definition) for place, available in _PLACES.items() if place != "docker"}
         if not any(each.ok for each in found.values()):
             found["docker"] = docker.available(self.definition)  # the one that costs time to ask
         return next((each for each in found.values() if each.ok), _none_of(found))
@@ -87,8 +85,7 @@ class Kind:
 def discover() -> dict[str, Kind]:
     """Return every kind of server by name: each file of this package that defines `KIND`."""
     modules = (
-        importlib.import_module(f"{servers.__name__}.{each.name}")
-        for each in pkgutil.iter_modules(servers.__path__)
+        importlib.import_module(f"{servers.__name__}.{each.name}") for each in pkgutil.iter_modules(servers.__path__)
     )
     definitions = [module.KIND for module in modules if hasattr(module, "KIND")]
     return {definition.name: Kind(definition) for definition in definitions}

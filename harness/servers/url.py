@@ -31,9 +31,7 @@ def available(definition: Definition) -> Availability:
     url = from_environment(definition)
     if url is None:
         return Availability(ok=False, detail=f"{variable(definition)} is not set")
-    return Availability(
-        ok=True, detail=f"the server at {address_of(definition, url)}, from {variable(definition)}"
-    )
+    return Availability(ok=True, detail=f"the server at {address_of(definition, url)}, from {variable(definition)}")
 
 
 def address_of(definition: Definition, url: str) -> str:

@@ -89,9 +89,7 @@ def find(
                 f"install --force-reinstall --no-cache-dir {name}. Or give a URL, or use --servers docker."
             )
         try:
-            done = subprocess.run(
-                [path, "--version"], capture_output=True, text=True, timeout=READY_S, check=False
-            )
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=READY_S, check=False)
             words, found = done.stderr or done.stdout, re.search(version, done.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
             words, found = str(error), None

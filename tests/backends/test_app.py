@@ -214,9 +214,7 @@ async def test_audit_routes_are_there_when_asked_for_only(
     assert (await memory.get("/profile?hold_ms=-1")).status_code == 200
     async with asyncio.timeout(5):
         assert (await memory.get("/profile?hold_ms=60000")).status_code == 200
-    assert_error(
-        await audited.post("/nested", json={"note": "x"}, headers={"cookie": "sid="}), 401, "no_session"
-    )
+    assert_error(await audited.post("/nested", json={"note": "x"}, headers={"cookie": "sid="}), 401, "no_session")
 
 
 async def test_a_held_write_that_straddles_a_logout_revives_nothing(audited: httpx.AsyncClient) -> None:
@@ -332,9 +330,7 @@ async def test_an_app_sweeps_what_has_expired() -> None:
         ),
     ],
 )
-def test_an_environment_that_cannot_be(
-    environ: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_environment_that_cannot_be(environ: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SESSION_APP_")]:
         monkeypatch.delenv(name)
     for name, value in environ.items():
@@ -386,9 +382,7 @@ def test_stock_uvicorn_serves_it(running: tuple[subprocess.Popen[str], str], tmp
     _, errors = process.communicate(timeout=30)
     assert errors == ""
     counted = json.loads((tmp_path / f"{process.pid}.json").read_bytes())
-    gets = sum(
-        operations["get"]["count"] for operations in counted["seconds"].values() if "get" in operations
-    )
+    gets = sum(operations["get"]["count"] for operations in counted["seconds"].values() if "get" in operations)
     assert gets == 5
 
 

@@ -141,9 +141,7 @@ async def test_a_frozen_server_is_503_in_time_and_forgotten_when_it_thaws(
 
 
 @pytest.mark.parametrize("variant", BACKENDS, indirect=True)
-async def test_an_app_starts_without_its_server_and_recovers(
-    variant: str, own: Running, namespace: str
-) -> None:
+async def test_an_app_starts_without_its_server_and_recovers(variant: str, own: Running, namespace: str) -> None:
     own.suspend()
     try:
         began = time.monotonic()

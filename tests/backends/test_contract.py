@@ -44,9 +44,7 @@ LARGEST = 16_000_000
 PATIENT_MS = 20_000
 SLACK_S = 0.001
 
-anything_once = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+anything_once = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -100,9 +98,7 @@ async def written(update: Awaitable[Record | Refused]) -> Record:
 
 
 def same(record: Record, data: bytes, version: int, expires_at: float) -> bool:
-    return (
-        record.data == data and record.version == version and abs(record.expires_at - expires_at) <= SLACK_S
-    )
+    return record.data == data and record.version == version and abs(record.expires_at - expires_at) <= SLACK_S
 
 
 # get
@@ -272,13 +268,9 @@ async def test_writers_in_flight_do_not_bring_back_what_is_deleted_meanwhile(sto
     for _ in range(5):
         token = (await store.create(b"data", soon())).token
         writers = (
-            work
-            for _ in range(10)
-            for work in (store.update(token, b"in flight", soon()), store.touch(token, soon()))
+            work for _ in range(10) for work in (store.update(token, b"in flight", soon()), store.touch(token, soon()))
         )
-        await asyncio.gather(
-            *writers, store.delete(token), *(store.update(token, b"late", soon()) for _ in range(10))
-        )
+        await asyncio.gather(*writers, store.delete(token), *(store.update(token, b"late", soon()) for _ in range(10)))
         assert await store.get(token) is None
 
 

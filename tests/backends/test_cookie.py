@@ -51,9 +51,7 @@ def test_round_trip(data: bytes, *, encrypted: bool) -> None:
 @seals
 def test_a_changed_character_at_every_position_is_refused(*, encrypted: bool) -> None:
     cookie = store(encrypted=encrypted)
-    for length in range(
-        3
-    ):  # every remainder of base64, and so every number of unused bits in the last character
+    for length in range(3):  # every remainder of base64, and so every number of unused bits in the last character
         token = made(cookie, DATA + bytes(length)).token
         for position, former in enumerate(token):
             for other in {"A", "_", "+", "=", ALPHABET[(ALPHABET.index(former) + 1) % 64]} - {former}:

@@ -768,12 +768,8 @@ async def test_reject_answers_409_and_saves_nothing() -> None:
     assert (await site.do(counting)).json() == 11
 
 
-@pytest.mark.parametrize(
-    ("times", "runs", "status", "n"), [(1, 2, 200, 11), (3, 4, 200, 31), (4, 4, 409, 40)]
-)
-async def test_retry_replays_the_request_three_times_at_most(
-    times: int, runs: int, status: int, n: int
-) -> None:
+@pytest.mark.parametrize(("times", "runs", "status", "n"), [(1, 2, 200, 11), (3, 4, 200, 31), (4, 4, 409, 40)])
+async def test_retry_replays_the_request_three_times_at_most(times: int, runs: int, status: int, n: int) -> None:
     site = Site(conflict="retry")
     await site.log_in()
     before = site.runs

@@ -122,9 +122,7 @@ async def test_redis_loads_its_scripts_again_after_a_restart(store: Any, url: st
 
 
 @pytest.mark.parametrize("name", ["mongodb", "mongodb:driver=pymongo"])
-async def test_mongodb_keeps_a_hash_of_the_token_and_a_ttl_index(
-    store: Any, url: str, namespace: str
-) -> None:
+async def test_mongodb_keeps_a_hash_of_the_token_and_a_ttl_index(store: Any, url: str, namespace: str) -> None:
     made = await store.create(b"data", soon())
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
     with client:
@@ -136,9 +134,7 @@ async def test_mongodb_keeps_a_hash_of_the_token_and_a_ttl_index(
         assert index["expireAfterSeconds"] == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "persistence"), [("postgres", b"p"), ("postgres:durability=unlogged", b"u")]
-)
+@pytest.mark.parametrize(("name", "persistence"), [("postgres", b"p"), ("postgres:durability=unlogged", b"u")])
 async def test_postgres_updates_in_place_in_a_table_of_the_right_kind(
     store: Any, url: str, namespace: str, persistence: bytes
 ) -> None:

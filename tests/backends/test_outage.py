@@ -99,9 +99,7 @@ class Server:
 
 def stopped(pid: int) -> bool:
     """Tell whether every thread of a process has come to a stop; the signal alone is only the request."""
-    states = [
-        path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")
-    ]
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
     return set(states) <= {"T"}
 
 
@@ -267,9 +265,7 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
 
 
 @on(has_server, is_bounded)
-def test_a_request_given_up_spoils_none_that_follows(
-    store: Store, server: Server, runner: asyncio.Runner
-) -> None:
+def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def give_up() -> None:
         await store.open()
         kept = [await store.create(b"%d" % number, soon()) for number in range(POOL)]

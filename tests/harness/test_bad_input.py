@@ -35,9 +35,7 @@ def python_without(folder: Path, *modules: str) -> Path:
     venv.create(folder, with_pip=False, symlinks=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     paths = {sysconfig.get_path("purelib"), *(path for path in sys.path if path.endswith("site-packages"))}
-    (packages / "all.pth").write_text(
-        "".join(f"import site; site.addsitedir({path!r})\n" for path in sorted(paths))
-    )
+    (packages / "all.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in sorted(paths)))
     lines = "".join(f"sys.modules[{module!r}] = None\n" for module in modules)
     (packages / "sitecustomize.py").write_text(f"import sys\n{lines}")
     return folder / "bin" / "python"
@@ -89,9 +87,7 @@ def test_a_wrong_argument(tmp_path: Path, arguments: list[str], says: list[str])
 def test_a_wrong_file(tmp_path: Path, toml: str, says: list[str]) -> None:
     (tmp_path / "session-bench.toml").write_text(toml)
     code = COMPONENT if "nowhere" in toml else USAGE
-    assert_one_paragraph(
-        session_bench(tmp_path, "run", *(["x"] if "nowhere" in toml else ["none"])), code, *says
-    )
+    assert_one_paragraph(session_bench(tmp_path, "run", *(["x"] if "nowhere" in toml else ["none"])), code, *says)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +151,7 @@ def test_a_port_that_something_else_took(tmp_path: Path) -> None:
     with Processes() as processes:
         other = server.provide("http", options={}, mode="wheel", processes=processes)
         url = other.url.replace("http://", "redis://")
-        error = assert_the_others_are_reported(
-            run_with(tmp_path, "redis", SESSION_BENCH_REDIS_URL=url), tmp_path
-        )
+        error = assert_the_others_are_reported(run_with(tmp_path, "redis", SESSION_BENCH_REDIS_URL=url), tmp_path)
     assert other.record.address in error
 
 

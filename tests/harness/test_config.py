@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def load(
-    tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, **flags: Any
-) -> config.Settings:
+def load(tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, **flags: Any) -> config.Settings:
     if toml:
         (tmp_path / "session-bench.toml").write_text(toml)
     return config.load(flags, folder=tmp_path, environ=environ or {})

@@ -49,9 +49,7 @@ def test_a_thread_that_ended_keeps_what_it_used() -> None:
         "threads = threading.Thread(target=burn)\n"
         "threads.start(); threads.join(); print(flush=True); input()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         sampler = Sampler(arm=0)

@@ -104,9 +104,7 @@ def test_each_trial_is_a_file_of_its_own(recorded: tuple[Path, Run, dict[str, An
 
 def test_no_secret_reaches_a_file(recorded: tuple[Path, Run, dict[str, Any]]) -> None:
     folder, _, _ = recorded
-    text = "".join(
-        path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in {".json", ".log"}
-    )
+    text = "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in {".json", ".log"})
     assert "SESSION_APP_KEY" not in text
 
 
@@ -160,9 +158,7 @@ def test_a_scenario_that_finds_wrong_answers_fails_the_run(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("scenario", ["read_heavy", "write_heavy", "login_storm", "big_session"])
 def test_every_scenario_finds_every_answer_right(tmp_path: Path, scenario: str) -> None:
-    done = session_bench(
-        tmp_path, "run", "none", "memory", "cookie", *QUICK, "--scenario", scenario, "--json"
-    )
+    done = session_bench(tmp_path, "run", "none", "memory", "cookie", *QUICK, "--scenario", scenario, "--json")
     assert done.returncode == 0, done.stderr + done.stdout
     summaries = {each["variant"]: each for each in json.loads(done.stdout)["summaries"]}
     assert all(each["errors"] == each["wrong_answers"] == 0 < each["requests"] for each in summaries.values())

@@ -183,9 +183,7 @@ def _trial(
     run.trials.append(trial)
 
 
-def _requests(
-    folder: Path, number: int, subject: Subject, plan: Plan, *, pace: float, dice: random.Random
-) -> pa.Table:
+def _requests(folder: Path, number: int, subject: Subject, plan: Plan, *, pace: float, dice: random.Random) -> pa.Table:
     """Let every user send as soon as it is answered; once a trial, all are held up for 40 ms."""
     stall_us = dice.uniform(0.2, 0.8) * plan.window_s * 1e6
     rows: dict[str, list[Any]] = {name: [] for name in tables.REQUESTS.names}
@@ -193,9 +191,7 @@ def _requests(
         at = -plan.warmup_s * 1e6 + dice.uniform(0, 5_000)
         while at < plan.window_s * 1e6:
             cold = 1 + 1.5 * math.exp(-(at + plan.warmup_s * 1e6) / 1.5e5)
-            service = (
-                subject.p50_us * pace * cold * math.exp(subject.sigma * _INVERSE(max(dice.random(), 1e-9)))
-            )
+            service = subject.p50_us * pace * cold * math.exp(subject.sigma * _INVERSE(max(dice.random(), 1e-9)))
             if at <= stall_us < at + service:
                 service += 40_000
             outcome = "wrong_answer" if dice.random() < subject.wrong_share else "ok"

@@ -59,25 +59,17 @@ def test_no_text_leaves_the_picture(hostile: Recorded, written: dict[str, Path])
             style = element.get("style", "")
             size = float(style.partition("px")[0].rpartition(" ")[2])
             width = canvas.measure("".join(element.itertext()), size, bold="bold" in style)
-            x = float(
-                element.get("x")
-                or element.get("transform", "").partition("(")[2].replace(",", " ").split()[0]
-            )
+            x = float(element.get("x") or element.get("transform", "").partition("(")[2].replace(",", " ").split()[0])
             start = x - width * ("middle" in style) / 2 - width * ("anchor: end" in style)
             assert start >= -0.5, path
             assert start + width <= canvas.WIDTH + 0.5, path
 
 
-def test_the_figures_written_in_the_charts_are_the_summaries(
-    recorded: Recorded, written: dict[str, Path]
-) -> None:
+def test_the_figures_written_in_the_charts_are_the_summaries(recorded: Recorded, written: dict[str, Path]) -> None:
     said = {name: texts(written[f"charts/{name}.svg"]) for name in NAMES}
     for summary in recorded.run.summaries:
         metrics = summary.metrics
-        assert (
-            " / ".join(units.ms(metrics[name].median) for name in stats.PERCENTILES) + " ms"
-            in said["latency"]
-        )
+        assert " / ".join(units.ms(metrics[name].median) for name in stats.PERCENTILES) + " ms" in said["latency"]
         assert f"{units.per_second(metrics['requests_per_s'].median)} /s" in said["throughput"]
         parts = [metrics.get(f"{role}_cpu_us_per_request") for role in ("app", "store", "generator")]
         assert " + ".join(units.us(part.median) if part else "–" for part in parts) in said["cpu"]  # noqa: RUF001 - the dash of tables
@@ -89,11 +81,7 @@ def test_marks_and_bars_lie_where_the_summaries_say(recorded: Recorded) -> None:
     order = [row.variant.name for row in bars.Rows(recorded.run, "x", "x", "x", []).rows]
     with canvas.paper():
         axes: Any = bars.throughput(recorded.run, styles, []).figure.axes[0]
-        drawn = [
-            patch.get_width()
-            for patch in axes.patches
-            if patch.get_facecolor()[3] > 0 and not patch.get_hatch()
-        ]
+        drawn = [patch.get_width() for patch in axes.patches if patch.get_facecolor()[3] > 0 and not patch.get_hatch()]
         assert drawn == [by_name[name]["requests_per_s"].median for name in order if name in by_name]
         spans = [tuple(line.get_xdata()) for line in axes.lines]
         assert spans == [
@@ -104,12 +92,7 @@ def test_marks_and_bars_lie_where_the_summaries_say(recorded: Recorded) -> None:
         axes = bars.latency(recorded.run, styles, []).figure.axes[0]
         marks = [line.get_xdata()[0] * 1e3 for line in axes.lines if line.get_linestyle() == "None"]
         assert marks == pytest.approx(
-            [
-                by_name[name][metric].median
-                for name in order
-                if name in by_name
-                for metric in stats.PERCENTILES
-            ]
+            [by_name[name][metric].median for name in order if name in by_name for metric in stats.PERCENTILES]
         )
         assert all(isinstance(each, LineCollection) for each in axes.collections)
 

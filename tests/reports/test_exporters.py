@@ -45,11 +45,7 @@ def test_csv_holds_the_summaries_of_run_json(recorded: Recorded, written: dict[s
         for metric in stats.METRICS:
             for pick in ("median", "min", "max"):
                 expected = summary["metrics"].get(metric, {}).get(pick)
-                assert (
-                    row[f"{metric}_{pick}"] == ""
-                    if expected is None
-                    else float(row[f"{metric}_{pick}"]) == expected
-                )
+                assert row[f"{metric}_{pick}"] == "" if expected is None else float(row[f"{metric}_{pick}"]) == expected
 
 
 def test_csv_keeps_every_trial_with_its_verdict(recorded: Recorded) -> None:
@@ -125,9 +121,7 @@ def test_lower_bounds_are_marked(recorded: Recorded) -> None:
     assert any(remark.startswith("≥") for remark in sheet.remarks)
 
 
-@pytest.mark.parametrize(
-    ("status", "words"), [("running", "is still running"), ("interrupted", "was interrupted")]
-)
+@pytest.mark.parametrize(("status", "words"), [("running", "is still running"), ("interrupted", "was interrupted")])
 def test_a_partial_run_says_so(recorded: Recorded, status: str, words: str) -> None:
     trials = [trial.model_dump() for trial in recorded.run.trials[:4]]
     run = changed(recorded, status=status, trials=trials, summaries=stats.summaries(recorded.run.trials[:4]))
@@ -157,9 +151,7 @@ def test_hostile_names_do_nothing_in_markdown(hostile: Recorded) -> None:
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
     inline = [child for token in tokens for child in token.children or []]
     assert {token.type for token in [*tokens, *inline]} >= {"table_open", "heading_open"}
-    assert not [
-        token for token in [*tokens, *inline] if token.type in {"html_inline", "html_block", "link_open"}
-    ]
+    assert not [token for token in [*tokens, *inline] if token.type in {"html_inline", "html_block", "link_open"}]
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace(r"\|", "").count("|") for line in rows[:5]} == {16}
 

@@ -142,9 +142,7 @@ def test_a_table_that_lacks_a_column_is_damaged(recorded: Recorded, tmp_path: Pa
         read_requests(tmp_path, 1)
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"old")
 

@@ -30,9 +30,7 @@ def page(written: dict[str, Path]) -> Page:
 
 
 def test_the_numbers_are_those_of_run_json(recorded: Recorded, page: Page) -> None:
-    summaries = {
-        each["variant"]: each for each in json.loads((recorded.folder / "run.json").read_bytes())["summaries"]
-    }
+    summaries = {each["variant"]: each for each in json.loads((recorded.folder / "run.json").read_bytes())["summaries"]}
     keys = [column.key for column in view.COLUMNS]
     rows = page.tables["figures"][2:]
     compared = 0

@@ -47,9 +47,7 @@ def test_a_percentile_is_the_inverse_of_the_empirical_distribution(values: list[
         assert found is None
     else:
         # By definition: the smallest value x that was seen for which F(x) reaches the share.
-        reached = [
-            x for x in set(values) if Fraction(sum(value <= x for value in values), len(values)) >= share
-        ]
+        reached = [x for x in set(values) if Fraction(sum(value <= x for value in values), len(values)) >= share]
         assert found == min(reached)
 
 
@@ -67,10 +65,7 @@ def test_a_figure_without_a_mark_does_not_depend_on_how_long_the_unanswered_woul
 ) -> None:
     seen = figures([request(service_us=time, outcome=outcome) for time, outcome in rows])
     after = figures(
-        [
-            request(service_us=time + longer * (outcome in stats.CENSORED), outcome=outcome)
-            for time, outcome in rows
-        ]
+        [request(service_us=time + longer * (outcome in stats.CENSORED), outcome=outcome) for time, outcome in rows]
     )
     for name in ("p50_us", "p95_us", "p99_us", "mean_us", "max_us"):
         if name in seen.at_least:
@@ -162,9 +157,7 @@ def test_cpu_of_processes_that_come_and_go_is_counted_once() -> None:
 
 
 def test_a_process_number_given_out_again_does_not_run_backwards() -> None:
-    samples = resources(
-        sample(0, "store", 7, 900), sample(500_000, "store", 7, 910), sample(SECOND, "store", 7, 4)
-    )
+    samples = resources(sample(0, "store", 7, 900), sample(500_000, "store", 7, 910), sample(SECOND, "store", 7, 4))
     assert figures([request()], samples).cpu_share["store"] == pytest.approx(0.014)
 
 

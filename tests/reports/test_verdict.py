@@ -54,9 +54,7 @@ def test_the_verdict_of_a_trial(seen: dict[str, Any], state: str, words: str) ->
 
 
 def test_a_trial_without_figures_is_invalid_for_the_reason_that_is_known() -> None:
-    assert verdict(None, error="the app did not start") == Verdict(
-        state="INVALID", reasons=["the app did not start"]
-    )
+    assert verdict(None, error="the app did not start") == Verdict(state="INVALID", reasons=["the app did not start"])
     assert verdict(None).reasons == ["nothing was measured"]
     assert verdict(figures(), error="the drain was cut short").state == "INVALID"
 

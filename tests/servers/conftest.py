@@ -75,10 +75,7 @@ class Contents:
 
     def _names_mongodb(self) -> set[str]:
         with pymongo.MongoClient[dict[str, int]](self._url) as client:
-            return {
-                name.removesuffix("_sessions")
-                for name in client.get_default_database().list_collection_names()
-            }
+            return {name.removesuffix("_sessions") for name in client.get_default_database().list_collection_names()}
 
     def _put_postgres(self, namespace: str) -> None:
         self._sql(f'CREATE TABLE "{namespace}_sessions" (n int)')

@@ -92,9 +92,7 @@ def test_the_session_service_has_no_container(processes: Processes) -> None:
         provide("http", options={}, mode="docker", processes=processes)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [("redis", "redis:8"), ("mongodb", "mongo:8"), ("postgres", "postgres:18")]
-)
+@pytest.mark.parametrize(("kind", "name"), [("redis", "redis:8"), ("mongodb", "mongo:8"), ("postgres", "postgres:18")])
 def test_an_image_is_what_testcontainers_takes(kind: str, name: str) -> None:
     image = discover()[kind].definition.image({"some": "setting"})
     assert image.name == name

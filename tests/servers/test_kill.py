@@ -131,9 +131,7 @@ def harness(request: pytest.FixtureRequest, user: int | None) -> Iterator[Harnes
     started.close()
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 @pytest.mark.parametrize("harness", ["sleeps"], indirect=True)
 def test_a_killed_harness_leaves_nothing(harness: Harness, number: signal.Signals) -> None:
     pids, ports = set(harness.numbers()), set(harness.numbers())

