@@ -41,15 +41,13 @@ class Record:
     expires_at: float
 
 
-Durability = Literal["none", "process restart", "power loss within N ms", "every acknowledged write"]
-
-
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a backend can and cannot do, so that nobody has to ask for its name.
 
     `keeps` says where sessions live: "nothing", "process", "client" or "server"; only "server" does I/O.
-    `durability` is one of the four classes of `Durability`, with N filled in. `max_bytes` bounds one session's data.
+    `durability` is what an acknowledged write survives: "none", "process restart", "power loss within N ms" with N
+    filled in, or "every acknowledged write". `max_bytes` bounds one session's data.
     """
 
     keeps: Literal["nothing", "process", "client", "server"]

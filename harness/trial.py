@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import pandas as pd  # noqa: F401 - pyarrow would load it in the middle of the first trial
+
 from harness import resources
 from harness.arms import App
 from harness.errors import BenchError, MeasurementError

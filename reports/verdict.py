@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ERROR_SHARE_LIMIT: Final = 0.001
 GENERATOR_SUSPECT: Final = 0.70
-GENERATOR_INVALID: Final = 0.95
+GENERATOR_FULL: Final = 0.95
 """Shares of the cores that the generator can use: one per process of it."""
 GRAVITY: Final = ("VALID", "SUSPECT", "OVERLOADED", "FAILED", "INVALID")
 
@@ -32,7 +32,8 @@ def verdict(
     if figures is None:
         return Verdict(state="INVALID", reasons=[error or "nothing was measured"])
     failed = _failed(figures)
-    invalid, suspect = _generator(figures, generator_processes, cpus or {})
+    suspect = _generator(figures, generator_processes, cpus or {})
+    invalid = []
     if figures.requests == 0:
         invalid.insert(0, "no request was sent in the window")
     elif figures.p50_us is None and not failed:
@@ -67,23 +68,30 @@ def _failed(figures: Figures) -> list[str]:
     return reasons
 
 
-def _generator(figures: Figures, processes: int, cpus: Mapping[str, Sequence[int]]) -> tuple[list[str], list[str]]:
-    """Return why the generator makes the trial invalid, and why it makes it suspect."""
+def _generator(figures: Figures, processes: int, cpus: Mapping[str, Sequence[int]]) -> list[str]:
+    """Return why the generator makes the trial suspect.
+
+    Never invalid: users in a closed loop wait for the generator too, and what they drew is still a lower bound.
+    """
     share = figures.cpu_share.get("generator")
     if share is None:
-        return [], ["the generator's CPU is not known, so nobody can say that it kept up"]
+        return ["the generator's CPU is not known, so nobody can say that it kept up"]
     busy = share / processes
     core = "its core" if processes == 1 else f"its {processes} cores"
-    if busy > GENERATOR_INVALID:
-        return [f"the generator used {percent(busy)} of {core}: it measured itself, not the app"], []
+    if busy > GENERATOR_FULL:
+        reason = (
+            f"the generator used {percent(busy)} of {core}: it was the limit, not the app, so requests/s is an "
+            "at-least figure and latency is mostly the generator's; CPU per request stands"
+        )
+        return [reason]
     if busy > GENERATOR_SUSPECT:
         reason = (
             f"the generator used {percent(busy)} of {core} (limit {percent(GENERATOR_SUSPECT)}), so it may "
             "have held the app back: requests/s is an at-least figure, and latency holds some of the "
             "generator's waiting"
         )
-        return [], [reason]
-    return [], _crowded(figures, cpus)
+        return [reason]
+    return _crowded(figures, cpus)
 
 
 def _crowded(figures: Figures, cpus: Mapping[str, Sequence[int]]) -> list[str]:
@@ -93,7 +101,7 @@ def _crowded(figures: Figures, cpus: Mapping[str, Sequence[int]]) -> list[str]:
         return []
     sharing = [role for role, share in figures.cpu_share.items() if share and set(cpus.get(role, ())) == set(own)]
     busy = sum(figures.cpu_share[role] or 0 for role in sharing) / len(own)
-    if len(sharing) < 2 or busy <= GENERATOR_INVALID:  # noqa: PLR2004 - sharing takes two
+    if len(sharing) < 2 or busy <= GENERATOR_FULL:  # noqa: PLR2004 - sharing takes two
         return []
     names = " and ".join(sharing)
     reason = (
