@@ -33,7 +33,7 @@ def verdict(
         return Verdict(state="INVALID", reasons=[error or "nothing was measured"])
     failed = _failed(figures)
     suspect = _generator(figures, generator_processes, cpus or {})
-    invalid = []
+    invalid: list[str] = []
     if figures.requests == 0:
         invalid.insert(0, "no request was sent in the window")
     elif figures.p50_us is None and not failed:
