@@ -84,11 +84,11 @@ def remarks(run: Run, *, at_least: bool) -> list[str]:
     if at_least:
         said.append(f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen.")
     if plan.ranking:
-        said.append("Rows stand in the plan's order, which ranks nothing.")
+        said.append("Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet.")
     else:
         said.append(
-            f"No ranking: {plural(plan.blocks, 'block')}; the profile standard (12 blocks) adds intervals, "
-            "ranking and ties. Rows stand in the plan's order."
+            f"No ranking: {plural(plan.blocks, 'block')}. The profile standard adds what one takes: 12 blocks, each "
+            "of fresh processes and a longer window. Rows stand in the plan's order."
         )
     said.append(
         "Durability is what an acknowledged write survives: nothing, a process restart, a power loss but for "
