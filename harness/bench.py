@@ -106,7 +106,7 @@ def _assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float |
 
 def _like(recorded: Run) -> dict[str, Any]:
     """Turn a recorded plan back into settings."""
-    same = ("profile", "scenario", "blocks", "warmup_s", "window_s", "drain_s", "sessions", "seed", "servers")
+    same = ("profile", "scenario", "blocks", "warmup_s", "window_s", "drain_s", "sessions", "seed", "servers", "client")
     return {
         **{name: getattr(recorded.plan, name) for name in same},
         "users": recorded.plan.load.users,

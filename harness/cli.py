@@ -70,6 +70,7 @@ def run(  # noqa: PLR0917 - a verb's options
     users: Annotated[int | None, typer.Option(help="Closed load of so many users.")] = None,
     rate: Annotated[float | None, typer.Option(help="Open load of so many arrivals a second (not yet).")] = None,
     servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
+    client: Annotated[str | None, typer.Option(help="Who sends the requests: lean (ours) or stock (Locust's).")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter."),
@@ -85,7 +86,7 @@ def run(  # noqa: PLR0917 - a verb's options
 
     flags = {
         "compare": variants or None, "scenario": scenario, "profile": profile, "users": users, "servers": servers,
-        "out": out and str(out),
+        "client": client, "out": out and str(out),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if rate is not None:

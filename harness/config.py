@@ -49,6 +49,7 @@ class Settings(_Table):
     sessions: int = Field(ge=0, le=100_000_000, description="live sessions in each store before the first trial")
     seed: int = Field(ge=0, description="seeds the order of trials and the users' choices")
     servers: Literal["auto", "wheel", "docker", "url"] = Field(description="where store servers come from")
+    client: Literal["lean", "stock"] = Field(description="who sends the requests: our client, or Locust's own")
     out: Path = Field(description="folder in which each run gets a folder of its own")
     allow_tmpfs: bool = Field(False, description="let a durable store lie in memory all the same")
     parameters: dict[str, int | float | str] = Field({}, description="the scenario's parameters")

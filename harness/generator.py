@@ -66,6 +66,7 @@ class Generator:
             "users": plan.load.users,
             "spawn-rate": plan.load.users,
             "stop-timeout": math.ceil(plan.drain_s),  # Locust takes whole seconds
+            "client": plan.client,
             "warmup-s": plan.warmup_s,
             "window-s": plan.window_s,
             "seed": seed,

@@ -42,6 +42,7 @@ def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, par
         sessions=settings.sessions,
         seed=settings.seed,
         servers=settings.servers,
+        client=settings.client,
         order=[rng.sample(names, len(names)) for _ in range(settings.blocks)],
         ranking=settings.blocks >= RANKING_BLOCKS,
     )

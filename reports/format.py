@@ -69,7 +69,8 @@ class Plan(_Data):
     """Live sessions that lie in each store before the first trial."""
     seed: int
     servers: Literal["auto", "wheel", "docker", "url"] = "auto"
-    client: Literal["stock"] = "stock"
+    client: Literal["lean", "stock"] = "lean"
+    """Who sends the requests: our client, or Locust's own."""
     order: list[list[str]]
     """Canonical variant names, one list per block, in the order in which they run."""
     ranking: bool = False

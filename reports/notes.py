@@ -84,7 +84,9 @@ def remarks(run: Run, *, at_least: bool) -> list[str]:
     if at_least:
         said.append(f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen.")
     if plan.ranking:
-        said.append("Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet.")
+        said.append(
+            "Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet."
+        )
     else:
         said.append(
             f"No ranking: {plural(plan.blocks, 'block')}. The profile standard adds what one takes: 12 blocks, each "

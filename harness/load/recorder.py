@@ -12,8 +12,9 @@ from weakref import WeakKeyDictionary
 
 import gevent
 from gevent import socket
-from locust import events
+from locust import FastHttpUser, events
 
+from harness.load import client
 from harness.load.spool import OUTCOMES, Writer
 
 if TYPE_CHECKING:
@@ -124,17 +125,33 @@ class Recorder:
 
 
 def install() -> None:
-    """Add the recorder's options to Locust's command line, and the recorder to a run that uses them."""
+    """Add our options to Locust's command line, and the client and the recorder to a run that uses them."""
     events.init_command_line_parser.add_listener(_add_options)
+    events.init.add_listener(_equip)
     events.init.add_listener(_record)
 
 
 def _add_options(parser: LocustArgumentParser) -> None:
     hidden = {"include_in_web_ui": False}
+    parser.add_argument(
+        "--client",
+        choices=["lean", "stock"],
+        default="lean",
+        help="session-bench: who sends a FastHttpUser's requests, the lean client or Locust's own",
+        **hidden,
+    )
     parser.add_argument("--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden)
     parser.add_argument("--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden)
     parser.add_argument("--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden)
     parser.add_argument("--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden)
+
+
+def _equip(environment: Environment, **_: Any) -> None:
+    options: Any = environment.parsed_options
+    if options.client == "lean":
+        for user_class in environment.user_classes:
+            if issubclass(user_class, FastHttpUser):
+                client.equip(user_class)
 
 
 def _record(environment: Environment, **_: Any) -> None:

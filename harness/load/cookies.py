@@ -1,0 +1,113 @@
+"""The few cookies of one user: what sessions need of RFC 6265, without `http.cookiejar`'s 16 µs a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    pair: bytes
+    path: str
+    expires_at: float
+
+
+class CookieJar:
+    """Keeps the cookies of one host by name and path; Domain is of no use with one host, and is ignored.
+
+    `secure_over_http` sends Secure cookies over plain HTTP too, so that an app that sets them can be loaded on
+    loopback; otherwise they are not kept, as a browser would not send them.
+    """
+
+    def __init__(self, *, secure_over_http: bool = False) -> None:
+        self._keeps_secure = secure_over_http
+        self._cookies: dict[tuple[bytes, str], _Cookie] = {}
+        self._lines: dict[str, bytes] = {}
+        self._first_expiry = _NEVER
+
+    def line(self, path: str) -> bytes:
+        """Return the Cookie header of a request for this path as one line, CRLF included; empty without cookies."""
+        if self._first_expiry != _NEVER and self._first_expiry <= time():
+            self._drop_expired()
+        line = self._lines.get(path)
+        if line is None:
+            line = self._lines[path] = self._written(path)
+        return line
+
+    def take(self, header: bytes, request_path: str) -> None:
+        """Take in the value of one Set-Cookie header."""
+        pair, *attributes = header.split(b";")
+        name, equals, value = (part.strip() for part in pair.partition(b"="))
+        if not equals or not name:
+            return
+        path, secure, max_age_s, expires_s = _default_path(request_path), False, None, None
+        for attribute in attributes:
+            key, _, argument = attribute.partition(b"=")
+            match key.strip().lower():
+                case b"path" if argument.strip().startswith(b"/"):
+                    path = argument.strip().decode("latin-1")
+                case b"secure":
+                    secure = True
+                case b"max-age":
+                    max_age_s = _number(argument)
+                case b"expires":
+                    expires_s = _date(argument)
+        now = time()
+        # Max-Age outweighs Expires (RFC 6265, 5.3).
+        ends = now + max_age_s if max_age_s is not None else expires_s if expires_s is not None else _NEVER
+        self._lines.clear()
+        if ends <= now or (secure and not self._keeps_secure):
+            self._cookies.pop((name, path), None)
+        else:
+            self._cookies[name, path] = _Cookie(name + b"=" + value, path, ends)
+        self._first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
+
+    def clear(self) -> None:
+        """Forget every cookie."""
+        self._cookies.clear()
+        self._lines.clear()
+        self._first_expiry = _NEVER
+
+    def _written(self, path: str) -> bytes:
+        """Write the cookies that match, longer paths first."""
+        matching = sorted(
+            (cookie for cookie in self._cookies.values() if _matches(path, cookie.path)),
+            key=lambda cookie: -len(cookie.path),
+        )
+        return b"Cookie: " + b"; ".join(cookie.pair for cookie in matching) + b"\r\n" if matching else b""
+
+    def _drop_expired(self) -> None:
+        now = time()
+        self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.expires_at > now}
+        self._lines.clear()
+        self._first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
+
+
+def _default_path(request_path: str) -> str:
+    """Return the path of a cookie that names none (RFC 6265, 5.1.4)."""
+    folder = request_path.partition("?")[0].rpartition("/")[0]
+    return folder or "/"
+
+
+def _matches(request_path: str, path: str) -> bool:
+    """Tell whether a cookie of this path goes with a request (RFC 6265, 5.1.4)."""
+    asked = request_path.partition("?")[0]
+    return asked == path or (asked.startswith(path) and (path.endswith("/") or asked[len(path)] == "/"))
+
+
+def _number(text: bytes) -> float | None:
+    try:
+        return float(int(text))
+    except ValueError:
+        return None
+
+
+def _date(text: bytes) -> float | None:
+    try:
+        return parsedate_to_datetime(text.decode("latin-1").strip()).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,120 @@
+"""Whatever a server answers, the lean client ends with an answer or a counted error, and goes on."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TIMEOUT_S = 0.5
+GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nSet-Cookie: sid=abc; Path=/\r\n\r\ngood"
+CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ERROR, TIMEOUT = "transport_error", "timeout"
+
+# Name: pieces sent, whether the connection stays open, status, outcome (None: no error), content.
+CASES: dict[str, tuple[list[str], bool, int, str | None, str]] = {
+    "whole": ([GOOD], True, 200, None, "good"),
+    "byte by byte": (list(GOOD), True, 200, None, "good"),
+    "chunked": ([CHUNKED, "2\r\ngo\r\n", "2\r\nod\r\n0\r\n\r\n"], True, 200, None, "good"),
+    "until the end": (["HTTP/1.1 200 OK\r\n\r\ngo", "od"], False, 200, None, "good"),
+    "HTTP/1.0": (["HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\ngood"], True, 200, None, "good"),
+    "100 Continue first": (["HTTP/1.1 100 Continue\r\n\r\n", GOOD], True, 200, None, "good"),
+    "103 Early Hints first": (["HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", GOOD], True, 200, None, "good"),
+    "no content": (["HTTP/1.1 204 No Content\r\n\r\n"], True, 204, None, ""),
+    "a 500": (["HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"], True, 500, "http_error", ""),
+    "closing": (["HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\ngood"], False, 200, None, "good"),
+    "nothing at all": ([], False, 0, ERROR, ""),
+    "half a body": ([GOOD[:-2]], False, 0, ERROR, ""),
+    "half a header": ([GOOD[:30]], False, 0, ERROR, ""),
+    "half a chunk": ([CHUNKED, "5\r\ngo"], False, 0, ERROR, ""),
+    "not HTTP": (["SSH-2.0-OpenSSH_9.2\r\n"], True, 0, ERROR, ""),
+    "a bad length": (["HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\ngood"], True, 0, ERROR, ""),
+    "a bad chunk": ([CHUNKED, "xyz\r\ngood"], True, 0, ERROR, ""),
+    "two lengths": (["HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\ngood"], True, 0, ERROR, ""),
+    "more than was asked": ([GOOD + GOOD], True, 0, ERROR, ""),
+    "another protocol": (["HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nzz"], True, 0, ERROR, ""),
+    "headers without end": (["HTTP/1.1 200 OK\r\n", *(["X: " + "y" * 9000 + "\r\n"] * 20)], True, 0, ERROR, ""),
+    "silence": ([], True, 0, TIMEOUT, ""),
+    "a slow drip": (
+        ["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *(["x", "sleep 0.1"] * 20)],
+        True,
+        0,
+        TIMEOUT,
+        "",
+    ),
+}
+
+
+def run(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.load.answers"],
+        input=json.dumps(cases),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, dict[str, Any]]:
+    cases = [{"pieces": pieces, "stays": stays} for pieces, stays, *_ in CASES.values()]
+    return dict(zip(CASES, run(cases), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_answer_or_a_counted_error(answers: dict[str, dict[str, Any]], name: str) -> None:
+    _, _, status, outcome, content = CASES[name]
+    found = answers[name]
+    assert (found["status"], found["outcome"], found["content"]) == (status, outcome, content)
+    assert found["length"] == len(content)
+    assert found["took_s"] < TIMEOUT_S + 0.3
+    assert found["second"] == "good"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_connection_is_kept_exactly_when_it_may_be(answers: dict[str, dict[str, Any]], name: str) -> None:
+    kept = CASES[name][3] in {None, "http_error"} and name not in {"until the end", "HTTP/1.0", "closing"}
+    assert answers[name]["connections"] == (1 if kept else 2)
+
+
+def test_the_request_event_says_what_locusts_own_says(answers: dict[str, dict[str, Any]]) -> None:
+    found = answers["whole"]
+    assert (found["name"], found["context"]) == ("first", {"user": 7})
+    assert found["time_error_s"] < 0.005
+    assert found["headers"] == {"content-length": "4", "set-cookie": "sid=abc; Path=/"}
+
+
+def test_the_request_is_plain_http(answers: dict[str, dict[str, Any]]) -> None:
+    head, _, body = answers["whole"]["request"].partition("\r\n\r\n")
+    first, *headers = head.split("\r\n")
+    assert first == "POST /x?y=1 HTTP/1.1"
+    assert {"Content-Type: application/json", "Content-Length: 7"} <= set(headers)
+    assert headers[0].startswith("Host: 127.0.0.1:")
+    assert body == '{"a":1}'
+
+
+def test_broken_answers_never_hang_or_crash() -> None:
+    """Flip, cut and repeat bytes of good answers at seeded random places."""
+    rng = random.Random(20261122)  # noqa: S311 - a fuzzer's
+    cases = []
+    for _ in range(300):
+        broken = list(rng.choice([GOOD, CHUNKED + "4\r\ngood\r\n0\r\n\r\n"]))
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(len(broken))
+            broken[place : place + rng.choice([0, 1, 8])] = chr(rng.randrange(256)) * rng.choice([0, 1, 3])
+        cases.append({"pieces": ["".join(broken)], "stays": False})
+    for case, found in zip(cases, run(cases), strict=True):
+        assert found["outcome"] in {None, "http_error", ERROR, TIMEOUT}, case
+        assert (found["status"] == 0) == (found["outcome"] in {ERROR, TIMEOUT}), case
+        assert found["took_s"] < TIMEOUT_S + 0.3, case
+        assert found["second"] == "good", case
