@@ -10,11 +10,12 @@ import socket
 from typing import cast
 
 _ANSWER = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"ok"}'
+_LOGIN = _ANSWER.replace(b"\r\n\r\n", b"\r\nset-cookie: sid=" + b"x" * 43 + b"; Path=/; HttpOnly\r\n\r\n")
 _END = b"\r\n\r\n"
 
 
 class _Reflector(asyncio.Protocol):
-    """Answers every header block; requests must have no body."""
+    """Answers every header block, with a session cookie where /login is asked for; requests must have no body."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are by shape, not by class
@@ -22,8 +23,9 @@ class _Reflector(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         *requests, self._rest = (self._rest + data).split(_END)
-        if requests:
-            self._transport.write(_ANSWER * len(requests))
+        answers = [_LOGIN if request.startswith(b"GET /login ") else _ANSWER for request in requests]
+        if answers:
+            self._transport.write(b"".join(answers))
 
 
 async def serve(listener: socket.socket) -> None:

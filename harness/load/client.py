@@ -3,6 +3,7 @@
 It speaks over a gevent socket with httptools (llhttp, Node's parser) and fires Locust's own `request` event, so every
 listener and the web page work as with Locust's clients. It knows what scenarios need of requests' interface: `get`,
 `post`, `json=`, `data=`, `headers=`, `name=`, `catch_response=`. Redirects, compression and streams are not among it.
+benchmarks/client.py compares it with Locust's clients.
 """
 
 from __future__ import annotations

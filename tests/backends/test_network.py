@@ -172,11 +172,12 @@ async def test_postgres_commits_as_its_durability_says(store: Any, setting: str)
 # trouble
 
 
-@pytest.mark.parametrize("name", ["redis:tuning=stock"])
-async def test_stock_redis_refuses_the_101st_connection(store: Any) -> None:
+@on(has_server)
+async def test_a_crowd_gets_answers_or_hears_that_there_are_none(store: Any) -> None:
     made = await store.create(b"data", soon())
-    found = await asyncio.gather(*(store.get(made.token) for _ in range(150)), return_exceptions=True)
-    assert {type(each) for each in found} == {Record, StoreUnavailable}
+    crowd = await asyncio.gather(*(store.get(made.token) for _ in range(150)), return_exceptions=True)
+    assert Record in {type(each) for each in crowd}
+    assert {type(each) for each in crowd} <= {Record, StoreUnavailable}
 
 
 @pytest.mark.parametrize("name", ["redis"])

@@ -160,20 +160,6 @@ async def unavailable(request: Callable[[], Awaitable[object]]) -> None:
     assert caught.value.__cause__ is not None
 
 
-async def recover(store: Store) -> None:
-    """Ask until the store answers, which it must do soon after its server does."""
-    started = time.monotonic()
-    while True:
-        try:
-            await store.ping()
-        except StoreUnavailable:
-            assert time.monotonic() - started < RECOVERY_S
-            await asyncio.sleep(0.01)
-        else:
-            assert time.monotonic() - started < RECOVERY_S
-            return
-
-
 async def whole(store: Store, server: Server) -> None:
     """Check that the store works on all of its connections, and on no more."""
     made = await store.create(b"made", soon())
@@ -181,6 +167,20 @@ async def whole(store: Store, server: Server) -> None:
     assert {record and record.data for record in found} == {b"made"}
     assert isinstance(await store.update(made.token, b"updated", soon()), Record)
     assert server.connections() <= POOL + WATCHERS
+
+
+async def recover(store: Store, server: Server) -> None:
+    """Ask until the store is whole again, which it must be soon after its server."""
+    started = time.monotonic()
+    while True:
+        try:
+            await whole(store, server)
+        except StoreUnavailable:
+            assert time.monotonic() - started < RECOVERY_S
+            await asyncio.sleep(0.01)
+        else:
+            assert time.monotonic() - started < RECOVERY_S
+            return
 
 
 @on(has_server, is_bounded)
@@ -193,9 +193,8 @@ def test_refused_until_the_server_is_there(store: Store, server: Server, runner:
         await unavailable(lambda: store.seed([(b"data", soon())]))
 
     async def there() -> None:
-        await recover(store)
+        await recover(store, server)
         await store.open()
-        await whole(store, server)
 
     runner.run(refused())
     server.start()
@@ -213,9 +212,8 @@ def test_frozen_for_a_while(store: Store, server: Server, runner: asyncio.Runner
             await asyncio.gather(*(unavailable(lambda: store.get(kept.token)) for _ in range(2 * POOL)))
             for request in requests(store, kept.token):
                 await unavailable(request)
-        await recover(store)
+        await recover(store, server)
         assert await store.get(kept.token) is not None
-        await whole(store, server)
 
     server.start()
     runner.run(outage())
@@ -227,9 +225,8 @@ def test_frozen_before_it_is_opened(store: Store, server: Server, runner: asynci
         with server.frozen():
             await unavailable(store.open)
             await unavailable(lambda: store.create(b"data", soon()))
-        await recover(store)
+        await recover(store, server)
         await store.open()
-        await whole(store, server)
 
     server.start()
     runner.run(outage())
@@ -252,10 +249,9 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
         return lost.token
 
     async def restarted(lost: str) -> None:
-        await recover(store)
+        await recover(store, server)
         assert await store.get(lost) is None
         assert await store.update(lost, b"back", soon()) is Refused.GONE
-        await whole(store, server)
 
     server.start()
     lost = runner.run(killed())
@@ -274,11 +270,10 @@ def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Serve
                 # A client that blocks the event loop cannot be interrupted; it keeps to the deadline.
                 with pytest.raises((TimeoutError, StoreUnavailable)):
                     await asyncio.wait_for(store.get(record.token), DEADLINE_MS / 6000)
-        await recover(store)
+        await recover(store, server)
         for _ in range(5):
             found = await asyncio.gather(*(store.get(record.token) for record in kept))
             assert [record and record.data for record in found] == [record.data for record in kept]
-        await whole(store, server)
 
     server.start()
     runner.run(give_up())

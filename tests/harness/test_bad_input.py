@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import sysconfig
 import venv
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +18,6 @@ from tests.harness.command import QUICK, session_bench
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
-    from pathlib import Path
 
 USAGE, COMPONENT = 2, 4
 
@@ -30,14 +29,14 @@ def assert_one_paragraph(done: subprocess.CompletedProcess[str], code: int, *par
     assert all(part in said for part in parts), said
 
 
-def python_without(folder: Path, *modules: str) -> Path:
-    """Make an interpreter that has all that this one has, but for some modules."""
+def python_without(folder: Path, distribution: str) -> Path:
+    """Make an interpreter that has everything installed that this one has, but for one distribution."""
     venv.create(folder, with_pip=False, symlinks=True)
     packages = next(folder.glob("lib/python*/site-packages"))
-    paths = {sysconfig.get_path("purelib"), *(path for path in sys.path if path.endswith("site-packages"))}
-    (packages / "all.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in sorted(paths)))
-    lines = "".join(f"sys.modules[{module!r}] = None\n" for module in modules)
-    (packages / "sitecustomize.py").write_text(f"import sys\n{lines}")
+    for path in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(path).iterdir():
+            if not entry.name.startswith((distribution, "__pycache__")):
+                (packages / entry.name).symlink_to(entry)
     return folder / "bin" / "python"
 
 

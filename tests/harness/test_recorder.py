@@ -116,7 +116,7 @@ def test_times_are_finer_than_locust_rounds(tmp_path: Path) -> None:
 def test_a_scenario_says_what_an_answer_was(tmp_path: Path, check: str, outcome: str) -> None:
     with reflector() as host:
         read = load(tmp_path, host, check)
-    assert outcomes(read) == {outcome}
+    assert outcomes(read) - {"cut"} == {outcome}  # on a busy machine one may be in flight at the end
     assert bool(read.facts["messages"]) == (outcome != "refused")
 
 
