@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
 _FLUSH_S = 0.25
+_AFTER_S = 0.2
+"""Load goes on for so long behind the window: Locust's stop holds up its loop for some 30 ms, and with it every answer
+that is on its way then."""
 _NUMBER = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 
 
 class Recorder:
     """Records the requests of one Locust worker, keeps the trial's clock, and ends it.
 
-    The window begins `warmup_s` after the last user was spawned and lasts `window_s`; what is in flight then may
-    finish within Locust's stop timeout, and is `cut` after it.
+    The window begins `warmup_s` after the last user was spawned and lasts `window_s`; what is in flight a little later
+    may finish within Locust's stop timeout, and is `cut` after it.
     """
 
     def __init__(self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int) -> None:
@@ -93,7 +96,7 @@ class Recorder:
     def _on_spawned(self, **_: Any) -> None:
         if self._t0_ns is None:
             self._t0_ns = monotonic_ns() + round(self._warmup_s * 1e9)
-            gevent.spawn(self._end_at, self._t0_ns + round(self._window_s * 1e9))
+            gevent.spawn(self._end_at, self._t0_ns + round((self._window_s + _AFTER_S) * 1e9))
 
     def _end_at(self, end_ns: int) -> None:
         """End the test at this time; a single sleep would count from a clock that gevent read before it was busy."""

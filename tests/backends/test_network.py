@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -18,24 +17,17 @@ from backends import discovery
 from backends.errors import ConfigurationError
 from backends.store import Record, StoreUnavailable, mint
 from harness.servers.server import provide
-from tests.backends.variants import has_server, make, on, url_of
+from tests.backends.records import soon
+from tests.backends.variants import has_server, make, on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from harness.processes import Processes
-    from tests.conftest import Servers
 
 pytestmark = pytest.mark.anyio
 
 SECRET = "s3cr3t"
-
-
-@pytest.fixture
-def url(name: str, namespace: str, servers: Servers) -> Iterator[str]:
-    variant = discovery.parse(name)
-    yield url_of(name, servers)
-    servers.get(str(variant.backend.server), variant.server_options).drop(namespace)
 
 
 @pytest.fixture
@@ -55,16 +47,6 @@ async def opened(name: str, url: str, namespace: str) -> AsyncIterator[Any]:
         yield store
     finally:
         await store.close()
-
-
-@pytest.fixture
-async def store(name: str, url: str, namespace: str) -> AsyncIterator[Any]:
-    async with opened(name, url, namespace) as ours:
-        yield ours
-
-
-def soon() -> float:
-    return time.time() + 60
 
 
 # options and URLs

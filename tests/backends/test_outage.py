@@ -18,6 +18,7 @@ from backends import discovery
 from backends.store import Record, Refused, Store, StoreUnavailable, mint
 from harness.servers.server import discover
 from harness.servers.wheel import free_port
+from tests.backends.records import soon
 from tests.backends.variants import has_server, is_bounded, make, on
 
 if TYPE_CHECKING:
@@ -131,10 +132,6 @@ def store(name: str, server: Server, namespace: str, runner: asyncio.Runner) -> 
             await asyncio.sleep(0.01)
 
     runner.run(close())
-
-
-def soon() -> float:
-    return time.time() + 60
 
 
 def requests(store: Store, token: str) -> list[Callable[[], Awaitable[object]]]:

@@ -11,11 +11,12 @@ from backends import discovery
 from backends.store import Settings, Store, Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from tests.conftest import Servers
 
     Need = Callable[[discovery.Variant, Traits], bool]
+    Open = Callable[..., Awaitable[Store]]
 
 KEY = b"a key for tests, 32 bytes long.."
 

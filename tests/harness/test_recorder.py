@@ -80,7 +80,7 @@ def test_requests_lie_where_the_trial_says(tmp_path: Path) -> None:
         read = load(tmp_path, host)
     sent_s = (read.rows["sent_ns"] - read.facts["t0_ns"]) / 1e9
     assert -0.31 < sent_s.min() < -0.2
-    assert 0.6 < sent_s.max() < 0.9
+    assert 0.8 < sent_s.max() < 1.1
     assert outcomes(read) == {"ok"}
     assert set(read.rows["status"]) == {200}
     assert set(read.rows["received_bytes"]) == {15}
@@ -101,7 +101,7 @@ def test_a_users_requests_do_not_overlap(tmp_path: Path) -> None:
 def test_times_are_finer_than_locust_rounds(tmp_path: Path) -> None:
     with reflector() as host:
         rows = load(tmp_path, host, users=1).rows
-    assert len(np.unique(rows["service_ns"] // 1000)) > len(rows) / 20
+    assert len(np.unique(rows["service_ns"] // 1000)) > 50
     assert np.count_nonzero(rows["service_ns"] % 1_000_000) > len(rows) * 0.9
 
 
