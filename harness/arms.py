@@ -64,8 +64,7 @@ def own_folder() -> Path:
 def describe(variants: Sequence[str] = (), *, python: str = sys.executable, cwd: Path | None = None) -> dict[str, Any]:
     """Ask an arm's interpreter what backends it has and what these variants mean there."""
     folder = cwd or own_folder()
-    said = _backends("describe", *variants, python=python, folder=folder, environ=Arm("none").environ())
-    answer: dict[str, Any] = json.loads(said)
+    answer: dict[str, Any] = json.loads(_ask("describe", *variants, python=python, folder=folder))
     if answer.get("contract") != CONTRACT:
         raise UsageError(
             f"The backends under {folder} speak contract {answer.get('contract')}, this harness {CONTRACT}. "
@@ -74,37 +73,40 @@ def describe(variants: Sequence[str] = (), *, python: str = sys.executable, cwd:
     return answer
 
 
-def seed(arm: Arm, sessions: int, *, expiring_share: float, expiring_within_s: float) -> dict[str, Any]:
+def seed(
+    processes: Processes, arm: Arm, sessions: int, *, expiring_share: float, expiring_within_s: float
+) -> dict[str, Any]:
     """Load live sessions into the arm's store, some of them to expire during the run."""
-    flags = ["--sessions", str(sessions), "--expiring-share", str(expiring_share)]
-    flags += ["--expiring-within-s", str(round(expiring_within_s))]
-    said = _backends(
-        "seed",
-        *flags,
-        python=arm.python,
-        folder=arm.folder,
-        environ=arm.environ(),
-        timeout_s=_TIMEOUT_S + sessions / _SEEDS_PER_S,
-    )
-    answer: dict[str, Any] = json.loads(said)
+    command = [arm.python, "-m", "backends", "seed", "--sessions", str(sessions)]
+    command += ["--expiring-share", str(expiring_share), "--expiring-within-s", str(round(expiring_within_s))]
+    limit_s = _TIMEOUT_S + sessions / _SEEDS_PER_S
+    log = processes.folder / "seed.log"
+    log.unlink(missing_ok=True)
+    child = processes.spawn(command, name=f"seed {arm.variant}", log=log, env=arm.environ(), cwd=arm.folder)
+    code = child.wait(limit_s)
+    if code is None:
+        child.stop()
+        raise ComponentError(f"The store of {arm.variant} was not seeded within {limit_s:.0f} s; set fewer sessions.")
+    if code:
+        raise ComponentError(f"The store of {arm.variant} could not be seeded: {child.tail(1) or 'it said nothing'}")
+    answer: dict[str, Any] = json.loads(child.tail(1))
     return answer
 
 
-def _backends(
-    *arguments: str, python: str, folder: Path, environ: dict[str, str], timeout_s: float = _TIMEOUT_S
-) -> str:
+def _ask(*arguments: str, python: str, folder: Path) -> str:
+    """Run `python -m backends` in a scrubbed environment and return what it prints."""
     command = [python, "-m", "backends", *arguments]
     what = f"`{Path(python).name} -m backends {arguments[0]}` in {folder}"
     try:
         done = subprocess.run(  # noqa: PLW1510 - the exit code is read below
-            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=timeout_s
+            command, cwd=folder, env=Arm("none").environ(), capture_output=True, text=True, timeout=_TIMEOUT_S
         )
     except OSError as error:
         raise ComponentError(
             f"{what} could not be started: {error.strerror}. Interpreter and folder are {python} and {folder}."
         ) from None
     except subprocess.TimeoutExpired:
-        raise ComponentError(f"{what} gave no answer within {timeout_s:.0f} s.") from None
+        raise ComponentError(f"{what} gave no answer within {_TIMEOUT_S} s.") from None
     if done.returncode:
         last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         raise ComponentError(f"{what} failed with exit code {done.returncode}: {last}")

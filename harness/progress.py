@@ -40,6 +40,10 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
+    def say(self, text: str) -> None:
+        """Print a sentence above the progress, also where no progress is shown."""
+        self._live.console.print(f"session-bench: {text}", markup=False, soft_wrap=True)
+
     def preparing(self, what: str) -> None:
         """Say which variant gets its server and its seeds."""
         self._doing = f"preparing {what}"

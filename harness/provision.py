@@ -13,7 +13,7 @@ from harness.servers import server
 from reports.format import Plan, Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.processes import Processes
     from harness.servers.server import Running
@@ -36,13 +36,21 @@ class Provisions:
     """The servers of a run, one for each kind and set of server-side options; variants share it, a namespace each."""
 
     def __init__(
-        self, processes: Processes, plan: Plan, *, cpus: Sequence[int] | None, allow_tmpfs: bool, run_s: float
+        self,
+        processes: Processes,
+        plan: Plan,
+        *,
+        cpus: Sequence[int] | None,
+        allow_tmpfs: bool,
+        run_s: float,
+        complain: Callable[[str], None],
     ) -> None:
         self._processes = processes
         self._plan = plan
         self._cpus = cpus
         self._allow_tmpfs = allow_tmpfs
         self._run_s = run_s
+        self._complain = complain
         self._servers: dict[tuple[Any, ...], Running | ComponentError] = {}
         self._cleanup = ExitStack()
         self._namespaces = 0
@@ -74,18 +82,27 @@ class Provisions:
             entrant.server = running
             entrant.record.server = running.record
             environment["SESSION_APP_STORE_URL"] = running.url
-            self._cleanup.callback(running.drop, namespace)
+            if not running.ours:  # the data of ours go with it
+                self._cleanup.callback(self._drop, running, namespace)
         if wanted.traits["keeps"] == "process":
             environment["SESSION_APP_SESSIONS"] = str(self._plan.sessions)
         entrant.arm = replace(wanted.arm, environment=environment)
         if wanted.traits["keeps"] == "server" and self._plan.sessions:
             seeded = arms.seed(
+                self._processes,
                 entrant.arm,
                 self._plan.sessions,
                 expiring_share=_EXPIRING_SHARE,
                 expiring_within_s=self._run_s,
             )
             entrant.record.bytes_per_session = seeded["bytes_per_session"]
+
+    def _drop(self, running: Running, namespace: str) -> None:
+        """Leave nothing of ours on a server of the user's; when that fails, it is said and the run goes on."""
+        try:
+            running.drop(namespace)
+        except ComponentError as error:
+            self._complain(str(error))
 
     def _server(self, wanted: Wanted) -> Running:
         """Return the server of this kind and these options, started once; a failure is remembered too."""

@@ -138,7 +138,12 @@ def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
 def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> None:
     cpus = run.environment.cpus
     with provision.Provisions(
-        processes, job.plan, cpus=cpus.get("store"), allow_tmpfs=job.allow_tmpfs, run_s=job.estimate_s()
+        processes,
+        job.plan,
+        cpus=cpus.get("store"),
+        allow_tmpfs=job.allow_tmpfs,
+        run_s=job.estimate_s(),
+        complain=progress.say,
     ) as provisions:
         entrants = {}
         for wanted, record in zip(job.variants, run.variants, strict=True):
