@@ -63,7 +63,7 @@ def list_(*, as_json: Json = False) -> None:
 def run(  # noqa: PLR0917 - a verb's options
     variants: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VARIANT]…", help="Such as redis or postgres:pool=50; none: those of `compare`."),
+        typer.Argument(metavar="VARIANT", help="Such as redis or postgres:pool=50; none: those of `compare`."),
     ] = None,
     scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
     profile: Annotated[str | None, typer.Option(help="quick, standard, thorough, or one of your own.")] = None,
@@ -102,7 +102,7 @@ def run(  # noqa: PLR0917 - a verb's options
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of recorded runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of recorded runs.")],
     *,
     as_json: Json = False,
 ) -> None:
