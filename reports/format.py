@@ -23,14 +23,6 @@ OUTCOMES: tuple[Outcome, ...] = (
 FAILURES: frozenset[Outcome] = frozenset({"http_error", "transport_error", "wrong_answer", "timeout"})
 ROLES: tuple[Role, ...] = ("app", "store", "generator")
 
-REQUEST_COLUMNS = (
-    "arm", "name", "phase", "slice", "user", "worker", "scheduled_us", "wake_lag_us", "sent_us", "service_us",
-    "response_us", "received_bytes", "status", "outcome",
-)  # fmt: skip
-RESOURCE_COLUMNS = (
-    "t_us", "role", "arm", "pid", "cpu_ns", "pss_bytes", "rss_bytes", "threads", "fds", "ctx_switches",
-)  # fmt: skip
-
 
 class RunUnreadable(Exception):  # noqa: N818 - says what the reader found
     """A recorded run cannot be read; the message is one paragraph for the user."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from reports import stats, tables
-from reports.format import REQUEST_COLUMNS, RESOURCE_COLUMNS, Run, read_run, read_trials
+from reports.format import Run, read_run, read_trials
 from tests.harness.command import QUICK, session_bench
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_every_request_is_recorded_whole(recorded: tuple[Path, Run, dict[str, An
     for trial in run.trials:
         requests = tables.read_requests(folder, trial.number)
         assert requests is not None
-        assert tuple(requests.column_names) == REQUEST_COLUMNS
+        assert requests.schema.equals(tables.REQUESTS)
         assert requests["service_us"].null_count == 0
         assert pc.min(requests["sent_us"]).as_py() < 0 < pc.max(requests["sent_us"]).as_py()
         figures = trial.arms[0].figures
@@ -77,7 +77,7 @@ def test_figures_follow_from_the_tables_alone(recorded: tuple[Path, Run, dict[st
         )
         assert requests is not None
         assert resources is not None
-        assert tuple(resources.column_names) == RESOURCE_COLUMNS
+        assert resources.schema.equals(tables.RESOURCES)
         assert stats.figures(requests, resources, arm=0, window_s=trial.window_s) == trial.arms[0].figures
 
 
