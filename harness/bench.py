@@ -13,10 +13,12 @@ from harness import config, plan, provision, run, scenarios, variants
 from harness.errors import Exit, UsageError
 from harness.progress import Progress
 from reports import terminal
-from reports.format import Plan, Run, read_run
+from reports.files import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from reports.format import Plan, Run
 
 _MIB = 2**20
 _MINUTE_S = 60

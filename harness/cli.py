@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from harness.errors import BenchError, Exit, UsageError
-from reports.format import RunUnreadable
+from reports.files import RunUnreadable
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -14,7 +14,8 @@ from harness.errors import Exit, UsageError
 from harness.processes import Processes
 from harness.servers import disk
 from reports import stats
-from reports.format import Plan, Run, Trial, read_run, read_trials, write_run
+from reports.files import read_run, read_trials, write_run
+from reports.format import Plan, Run, Trial
 
 if TYPE_CHECKING:
     from pathlib import Path

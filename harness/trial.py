@@ -17,7 +17,8 @@ from harness.errors import BenchError, MeasurementError
 from harness.generator import Generator
 from reports import stats, tables
 from reports import verdict as verdicts
-from reports.format import Arm, Trial, Verdict, trial_folder, write_trial
+from reports.files import trial_folder, write_trial
+from reports.format import Arm, Trial, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,8 +29,7 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
     Raises RunUnreadable when the run or one of its tables cannot be read.
     """
-    from reports import charts, csv, html, markdown  # noqa: PLC0415 - drawing takes a second to import
-    from reports.format import write_atomically  # noqa: PLC0415 - as above
+    from reports import charts, csv, files, html, markdown  # noqa: PLC0415 - drawing takes a second to import
 
     recorded = load(run) if isinstance(run, (str, Path)) else run
     folder = recorded.folder / "report"
@@ -42,7 +41,7 @@ def write(run: str | Path | Recorded) -> list[Path]:
         "variants.csv": csv.variants(recorded.run),
         "trials.csv": csv.trials(recorded.run),
     }
-    files = {name: text.encode() for name, text in texts.items()} | pictures
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    return [folder / name for name in files]
+    contents = {name: text.encode() for name, text in texts.items()} | pictures
+    for name, content in contents.items():
+        files.write_atomically(folder / name, content)
+    return [folder / name for name in contents]

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reports import stats, tables
-from reports.format import read_run, read_trials
+from reports.files import read_run, read_trials
 
 if TYPE_CHECKING:
     from pathlib import Path

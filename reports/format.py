@@ -1,31 +1,28 @@
-"""A recorded run on disk: schema, update ladder, reader, atomic writer."""
+"""What a recorded run holds: the schema of run.json and trial.json, and its history."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # History of the format:
 # 1  first light: closed load, one arm per trial.
-SCHEMA_VERSION = 1
+# 2  open load: a trial has a purpose, a load and what its instrument knew of itself; figures have layers, dispatch lag
+#    and a closed phase beside them; a run has capacities, a summary costs over the baseline. All of it may be absent.
+SCHEMA_VERSION = 2
 
 Outcome = Literal["ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"]
-Phase = Literal["warmup", "solo", "duet", "slice"]
+Phase = Literal["warmup", "solo", "duet", "slice", "closed"]
+Purpose = Literal["latency", "ladder", "capacity", "probe"]
+Layer = Literal["client", "framework", "session", "store", "unattributed"]
+LAYERS: tuple[Layer, ...] = ("client", "framework", "session", "store", "unattributed")
 Role = Literal["app", "store", "generator"]
 OUTCOMES: tuple[Outcome, ...] = (
     "ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent",
 )  # fmt: skip
 FAILURES: frozenset[Outcome] = frozenset({"http_error", "transport_error", "wrong_answer", "timeout"})
 ROLES: tuple[Role, ...] = ("app", "store", "generator")
-
-
-class RunUnreadable(Exception):  # noqa: N818 - says what the reader found
-    """A recorded run cannot be read; the message is one paragraph for the user."""
 
 
 class _Data(BaseModel):
@@ -38,10 +35,26 @@ class _Data(BaseModel):
 
 
 class Load(_Data):
-    """What the generator was told: `closed` is `users` loops, each sending as soon as it is answered."""
+    """What the generator was told.
 
-    kind: Literal["closed"] = "closed"
+    `closed` is `users` loops, each sending as soon as it is answered. `open` is arrivals at `rate_per_s`, whatever
+    the answers do: a free user takes each, and `users` is the most that can be in flight.
+    """
+
+    kind: Literal["closed", "open"] = "closed"
     users: int
+    rate_per_s: float | None = None
+    """Arrivals a second; null in closed load."""
+    arrivals: Literal["exponential", "constant"] = "exponential"
+
+
+class Objective(_Data):
+    """A service-level objective: what a rate must keep to count as carried."""
+
+    text: str
+    """As the user wrote it, such as "p99<20ms,errors<0.1%"."""
+    limits: dict[str, float]
+    """Upper limits by the names of `Figures`: p50_us, p95_us, p99_us, mean_us, max_us, error_share."""
 
 
 class Plan(_Data):
@@ -53,8 +66,21 @@ class Plan(_Data):
     """Name of a scenario of ours, or the path of a locustfile."""
     parameters: dict[str, float | int | str] = {}
     load: Load
+    """Of the latency trials."""
+    rate_source: Literal["plan", "probe"] = "plan"
+    """Whether the common rate was given, or chosen by a probe of the slowest variant."""
+    closed_users: int = 0
+    closed_s: float = 0.0
+    """Throughput is measured behind the window by so many closed loops, for so long; 0: not at all."""
+    ladder_per_s: list[float] = []
+    """Rates at which latency is measured besides, in trials of their own."""
+    ladder_blocks: int = 0
+    objective: Objective | None = None
+    """Every variant's capacity under it is searched for, in a phase of its own."""
     blocks: int
     warmup_s: float
+    warmup_most_s: float = 0.0
+    """The warm-up ends when load and latency are steady, and here at the latest; not above `warmup_s`: it is fixed."""
     window_s: float
     drain_s: float
     sessions: int
@@ -63,6 +89,8 @@ class Plan(_Data):
     servers: Literal["auto", "wheel", "docker", "url"] = "auto"
     client: Literal["lean", "stock"] = "lean"
     """Who sends the requests: our client, or Locust's own."""
+    processes: int = 1
+    """Processes of the generator."""
     order: list[list[str]]
     """Canonical variant names, one list per block, in the order in which they run."""
     ranking: bool = False
@@ -143,7 +171,7 @@ class Figures(_Data):
     """One arm's figures in one trial's window; null where there was nothing to measure.
 
     Times are µs, percentiles nearest-rank over whole requests (no buckets), CPU is per request answered in
-    the window.
+    the window. Times count from the intended start; in closed load that is the sending.
     """
 
     requests: int
@@ -164,15 +192,72 @@ class Figures(_Data):
     pss_bytes: dict[Role, int | None]
     cpu_share: dict[Role, float | None]
     """CPU seconds per second of the window: 1.0 is one core."""
+    ctx_switches_per_request: dict[Role, float | None] = {}
+    service_mean_us: float | None = None
+    service_p50_us: float | None = None
+    service_p95_us: float | None = None
+    service_p99_us: float | None = None
+    """Send to last byte: what stays of a response without its waiting for a user, and for the generator."""
+    dispatch_lag_p50_us: float | None = None
+    dispatch_lag_p99_us: float | None = None
+    """How late the generator woke while a user was free; it is inside the response. Null in closed load."""
+    queued_share: float | None = None
+    """Of the arrivals so many found no free user and waited for one. Null in closed load, like all below."""
+    achieved_share: float | None = None
+    """Arrivals that the server answered or failed, of those drawn in the window."""
+    queue_growth: float | None = None
+    """By how many arrivals the number of those unanswered grew from the window's first fifth to its last."""
+    arrivals_p: float | None = None
+    """Anderson-Darling p-value of the intervals between arrivals against the distribution they were drawn from."""
+    trends: dict[str, float] = {}
+    """What trended through the window, `latency` or `throughput`: its change from begin to end as a share."""
+    layers_us: dict[Layer, float] = {}
+    """Where the mean response time goes; adds up to `mean_us` of answered requests. Empty where the app counts nothing.
+
+    `client` is all that is not inside the app: waiting for a user, the generator, loopback, the app's accept queue.
+    `unattributed` is the rest of the time inside the app.
+    """
+    app_loop_lag_p50_us: float | None = None
+    app_loop_lag_p99_us: float | None = None
+    """How late the app's event loop woke; by buckets 9 % wide."""
+    store_ops: dict[str, StoreOps] = {}
+    """Store operations as the app saw them, in whole seconds of the window, by name: get, update, …"""
     steps: dict[str, Figures] = {}
     """The same per request name; resources are null there."""
 
 
+class StoreOps(_Data):
+    """One kind of store operation in one trial; percentiles are upper edges of buckets 9 % wide."""
+
+    count: int
+    failed: int
+    mean_us: float
+    p50_us: float
+    p99_us: float
+
+
 class Arm(_Data):
-    """A variant in a trial."""
+    """A variant in a trial; `closed` are the figures of the closed phase behind the window."""
 
     variant: str
     figures: Figures | None = None
+    closed: Figures | None = None
+
+
+class Instrument(_Data):
+    """What the instrument knew of itself in a trial's window; null where it could not know."""
+
+    loop_lag_p50_us: float | None = None
+    loop_lag_p99_us: float | None = None
+    """How late the generator's event loop served a precise timer, 50 times a second."""
+    waiting_share: float | None = None
+    """Of the window the generator was ready to run and waited for its CPU."""
+    steal_share: float | None = None
+    """Of all CPUs' time another guest of the host took so much."""
+    clock_ppm: float | None = None
+    """How far CLOCK_MONOTONIC ran apart from CLOCK_MONOTONIC_RAW, in parts per million."""
+    cpu_apart: dict[Role, float] = {}
+    """By what share the two ways of counting CPU time (per task, per process) differ."""
 
 
 class Verdict(_Data):
@@ -188,12 +273,23 @@ class Trial(_Data):
     number: int
     block: int
     attempt: int = 1
+    purpose: Purpose = "latency"
+    """`latency` trials make the table; `ladder`, `capacity` and `probe` trials answer for themselves."""
+    load: Load | None = None
+    """Null: the plan's."""
     arms: list[Arm]
     started_at: str
     """UTC, ISO 8601."""
     t0_monotonic_ns: int | None = None
     warmup_s: float
+    """As it was, which is longer than planned where load and latency took longer to settle."""
+    steady: bool | None = None
+    """Whether the warm-up ended because load and latency were steady; null: it was fixed."""
     window_s: float
+    closed_from_s: float | None = None
+    """When the closed phase began to count, in seconds from t0."""
+    closed_s: float = 0.0
+    instrument: Instrument | None = None
     overhead_s: float | None = None
     """Seconds of the trial that were neither warm-up nor window nor drain."""
     verdict: Verdict
@@ -209,8 +305,21 @@ class Spread(_Data):
     trials: int
 
 
+class Interval(_Data):
+    """An estimate over paired blocks: Hodges-Lehmann, with the ordered Walsh averages around it.
+
+    `level` is null where there are too few blocks for an interval: `low` and `high` are the extremes then.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float | None
+    blocks: int
+
+
 class Summary(_Data):
-    """One variant over all its blocks; a metric that no trial measured is absent."""
+    """One variant over all its latency trials; a metric that no trial measured is absent."""
 
     variant: str
     trials: int
@@ -220,6 +329,24 @@ class Summary(_Data):
     wrong_answers: int
     metrics: dict[str, Spread]
     """By the names of `reports.stats.METRICS`: p50_us, …, requests_per_s, app_cpu_us_per_request, …"""
+    over_baseline: dict[str, Interval] = {}
+    """What it costs over the variant that keeps nothing, block by block, by metric: p50_us, app_cpu_us_per_request."""
+
+
+class Capacity(_Data):
+    """The highest open rate of a variant that kept the plan's objective, as an interval."""
+
+    variant: str
+    lower_per_s: float | None
+    """Every trial up to this rate kept it; null: not even those at the lowest rate did."""
+    upper_per_s: float | None
+    """No trial from this rate on kept it; null: the search ended before anything failed."""
+    limit: str
+    """The resource that gave out first: app CPU, store CPU, pool, generator, unknown."""
+    why: str
+    """The evidence for the limit, in a sentence."""
+    trials: list[int] = []
+    """Their numbers."""
 
 
 class Run(_Data):
@@ -235,6 +362,7 @@ class Run(_Data):
     variants: list[Variant]
     trials: list[Trial] = []
     summaries: list[Summary] = []
+    capacities: list[Capacity] = []
     comparisons: list[dict[str, Any]] = Field(default=[])
     audits: list[dict[str, Any]] = Field(default=[])
 
@@ -243,6 +371,7 @@ class Run(_Data):
         known = {variant.name for variant in self.variants}
         named = {arm.variant for trial in self.trials for arm in trial.arms}
         named.update(summary.variant for summary in self.summaries)
+        named.update(capacity.variant for capacity in self.capacities)
         if strangers := sorted(named - known):
             raise ValueError(f"there are figures of {', '.join(strangers)}, which is not among the variants")
         return self
@@ -250,114 +379,3 @@ class Run(_Data):
     def variant(self, name: str) -> Variant:
         """Return the variant of this canonical name."""
         return next(variant for variant in self.variants if variant.name == name)
-
-
-def trial_folder(run: Path, number: int) -> Path:
-    """Return where a trial's files lie."""
-    return run / "trials" / f"{number:04d}"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees all of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the system lets a folder be opened."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # Windows
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_run(folder: Path, run: Run) -> None:
-    """Write run.json."""
-    write_atomically(folder / "run.json", run.model_dump_json(indent=1).encode())
-
-
-def write_trial(folder: Path, trial: Trial) -> None:
-    """Write a trial's trial.json."""
-    write_atomically(trial_folder(folder, trial.number) / "trial.json", trial.model_dump_json(indent=1).encode())
-
-
-def read_run(folder: Path) -> Run:
-    """Read run.json of a run folder, of this schema or an older one.
-
-    Raises RunUnreadable when there is none, when it is damaged, or when a newer session-bench wrote it.
-    """
-    path = folder / "run.json"
-    try:
-        raw = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise RunUnreadable(
-            f"{folder} holds no recorded run: there is no run.json in it. "
-            "Name a folder that `session-bench run` made, such as one under results/."
-        ) from None
-    except OSError as error:
-        raise RunUnreadable(f"{path} cannot be read: {error.strerror}. Check its permissions.") from None
-    except (ValueError, RecursionError) as error:
-        raise RunUnreadable(
-            f"{path} cannot be read: {error}. The file is damaged; the trials beside it "
-            "(trials/*/trial.json) are whole, and `session-bench run` never writes over a run, so restore it "
-            "from a copy."
-        ) from None
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise RunUnreadable(f"{path} is JSON but not a recorded run: it has no schema_version.")
-    if version > SCHEMA_VERSION:
-        raise RunUnreadable(
-            f"{path} has schema_version {version}; this session-bench reads up to {SCHEMA_VERSION}. "
-            "Read it with the version that wrote it, or upgrade: pip install -U session-bench."
-        )
-    try:
-        return Run.model_validate(_update(raw, version))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "as a whole"
-        raise RunUnreadable(
-            f"{path} is damaged: {where}: {first['msg']} ({error.error_count()} problems in all). "
-            "Restore it from a copy."
-        ) from None
-
-
-def read_trials(folder: Path) -> list[Trial]:
-    """Read every finished trial from its own file, in order: run.json may be one behind after a crash.
-
-    Raises RunUnreadable when one of them is damaged.
-    """
-    trials = [_read_trial(path) for path in folder.glob("trials/*/trial.json")]
-    return sorted(trials, key=lambda trial: trial.number)
-
-
-def _read_trial(path: Path) -> Trial:
-    try:
-        return Trial.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-        raise RunUnreadable(
-            f"{path} cannot be read: {reason}. Restore it from a copy, or move its folder away to do without the trial."
-        ) from None
-
-
-def _update(raw: dict[str, Any], version: int) -> dict[str, Any]:
-    """Climb from an older schema to ours, one rung a version."""
-    ladder: dict[int, Any] = {}
-    for rung in range(version, SCHEMA_VERSION):
-        raw = ladder[rung](raw)
-    return raw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reports.format import RunUnreadable, trial_folder, write_atomically
+from reports.files import RunUnreadable, trial_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,9 +48,14 @@ RESOURCES = pa.schema(
         pa.field("threads", pa.int32()),
         pa.field("fds", pa.int32()),
         pa.field("ctx_switches", pa.int64()),
+        pa.field("waited_ns", pa.int64()),  # ready to run, and no CPU free; since the process began
+        pa.field("ticks_ns", pa.int64()),  # CPU as the kernel counts it per process, children that ended included
     ]
 )
 """One row per sweep and process; a sweep looks at every process of the trial."""
+
+_SINCE_2 = frozenset({"waited_ns", "ticks_ns"})
+"""Columns that files of the first schema lack."""
 
 
 def write_requests(run: Path, number: int, columns: Mapping[str, Any]) -> pa.Table:
@@ -99,7 +104,10 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table | None:
     try:
         # Not read_table, which would make up a column that is missing.
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=schema.names).select(schema.names).cast(schema)
+            table = file.read(columns=schema.names)
+        for name in _SINCE_2.difference(table.column_names).intersection(schema.names):
+            table = table.append_column(name, pa.nulls(len(table)))
+        table = table.select(schema.names).cast(schema)
         table.validate(full=True)
     except FileNotFoundError:
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from reports.format import read_run, read_trials
+from reports.files import read_run, read_trials
 from tests.harness.command import TIMEOUT_S, command, environ, session_bench
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import redis
 
 from harness.processes import Processes
 from harness.servers import server
-from reports.format import read_run
+from reports.files import read_run
 from tests.harness.command import QUICK, session_bench
 
 if TYPE_CHECKING:

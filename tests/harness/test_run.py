@@ -9,11 +9,13 @@ import pyarrow.compute as pc
 import pytest
 
 from reports import stats, tables
-from reports.format import Run, read_run, read_trials
+from reports.files import read_run, read_trials
 from tests.harness.command import QUICK, session_bench
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from reports.format import Run
 
 VARIANTS = ("none", "memory", "cookie", "redis", "mongodb", "mongodb:driver=pymongo", "postgres", "http")
 
