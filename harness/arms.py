@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,10 @@ class Arm:
         """Return a scrubbed environment with the variant's own names in it."""
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return {**passed_on, "PYTHONHASHSEED": "0", "SESSION_APP_BACKEND": self.variant, **self.environment}
+
+    def counting(self, folder: Path) -> Arm:
+        """Return the arm with an app that leaves its counters in this folder."""
+        return replace(self, environment={**self.environment, "SESSION_APP_COUNTERS": str(folder.resolve())})
 
 
 def own_folder() -> Path:

@@ -26,6 +26,8 @@ _MINUTE_S = 60
 
 def start(flags: dict[str, Any], settings: list[str], *, like: Path | None, dry_run: bool, as_json: bool) -> Exit:
     """Plan a new run, and carry it out unless it is a dry one."""
+    if "users" in flags and "rate" not in flags:
+        flags = {**flags, "rate": 0}  # closed loops, as with Locust
     given = {**(_like(read_run(like)) if like else {}), **flags}
     assigned, parameters = _assignments(settings)
     # The scenario decides which names are parameters, and a flag of its own decides the scenario.
@@ -60,7 +62,7 @@ def report(folder: Path, *, as_json: bool) -> None:
 
 
 def _carry_out(job: run.Job, *, as_json: bool) -> Exit:
-    with Progress(Console(stderr=True), trials=len(plan.trials(job.plan)), seconds=job.estimate_s()) as progress:
+    with Progress(Console(stderr=True), trials=plan.count(job.plan), seconds=job.estimate_s()) as progress:
         recorded, code = run.carry_out(job, progress)
     _report(job.folder, recorded, as_json=as_json, exit_code=code)
     return code
@@ -83,7 +85,7 @@ def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> N
     if recorded.status == "interrupted":
         _say(
             console,
-            f"Interrupted after {len(recorded.trials)} of {len(plan.trials(recorded.plan))} trials. "
+            f"Interrupted after {len(recorded.trials)} of about {plan.count(recorded.plan)} trials. "
             f"The rest: session-bench run --resume {folder}",
         )
     page, *_ = reports.write(folder)
@@ -108,9 +110,20 @@ def _assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float |
 
 def _like(recorded: Run) -> dict[str, Any]:
     """Turn a recorded plan back into settings."""
-    same = ("profile", "scenario", "blocks", "warmup_s", "window_s", "drain_s", "sessions", "seed", "servers", "client")
+    same = (
+        "profile", "scenario", "blocks", "warmup_s", "warmup_most_s", "window_s", "drain_s", "closed_s", "sessions",
+        "seed", "servers", "client", "processes",
+    )  # fmt: skip
+    opened = {"closed_users": recorded.plan.closed_users} if recorded.plan.load.kind == "open" else {}
+    ladder = {"ladder_blocks": recorded.plan.ladder_blocks} if recorded.plan.ladder_per_s else {}
     return {
         **{name: getattr(recorded.plan, name) for name in same},
+        **opened,
+        **ladder,
+        "ladder": recorded.plan.ladder_per_s,
+        "slo": recorded.plan.objective.text if recorded.plan.objective else None,
+        "rate": recorded.plan.load.rate_per_s or 0,
+        "arrivals": recorded.plan.load.arrivals,
         "users": recorded.plan.load.users,
         "parameters": recorded.plan.parameters,
         "compare": [variant.name for variant in recorded.variants],
@@ -118,8 +131,7 @@ def _like(recorded: Run) -> dict[str, Any]:
 
 
 def _show_plan(planned: Plan, stores: int, *, as_json: bool) -> None:
-    trials = plan.trials(planned)
-    seconds = plan.estimate_s(planned, len(trials), stores)
+    seconds = plan.estimate_s(planned, stores)
     results, data = plan.estimate_disk_bytes(planned, stores)
     if as_json:
         estimates = {"seconds": seconds, "results_bytes": results, "stores_bytes": data}
@@ -129,8 +141,28 @@ def _show_plan(planned: Plan, stores: int, *, as_json: bool) -> None:
     for block, names in enumerate(planned.order, 1):
         console.print(f"block {block:2}  {'  '.join(names)}", markup=False, soft_wrap=True)
     console.print(
-        f"{len(trials)} trials of {planned.warmup_s:g} s warm-up and {planned.window_s:g} s window, closed load of "
-        f"{planned.load.users} users, scenario {planned.scenario}: about {seconds / _MINUTE_S:.1f} minutes, "
+        f"{', '.join(_parts(planned))}, scenario {planned.scenario}: about {seconds / _MINUTE_S:.1f} minutes, "
         f"{results / _MIB:.0f} MiB of results, {data / _MIB:.0f} MiB of store data meanwhile.",
         markup=False,
     )
+
+
+def _parts(planned: Plan) -> list[str]:
+    """Say what a run is made of."""
+    load = planned.load
+    warmup = f"{planned.warmup_s:g}"
+    if planned.warmup_most_s > planned.warmup_s:
+        warmup += f" to {planned.warmup_most_s:g}"
+    trials = f"{sum(map(len, planned.order))} trials of {warmup} s warm-up and {planned.window_s:g} s window"
+    if load.kind == "closed":
+        return [trials, f"closed load of {load.users} users"]
+    rate = "a rate that a probe chooses" if load.rate_per_s is None else f"{load.rate_per_s:g} arrivals/s"
+    parts = [trials, f"open load at {rate}, at most {load.users} in flight"]
+    if planned.closed_s:
+        parts.append(f"then {planned.closed_s:g} s of {planned.closed_users} closed loops")
+    if planned.ladder_per_s:
+        rungs = ", ".join(f"{rate:g}" for rate in planned.ladder_per_s)
+        parts.append(f"a ladder of {rungs} arrivals/s")
+    if planned.objective:
+        parts.append(f"a search for the capacity at {planned.objective.text}")
+    return parts

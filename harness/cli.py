@@ -67,8 +67,16 @@ def run(  # noqa: PLR0917 - a verb's options
     ] = None,
     scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
     profile: Annotated[str | None, typer.Option(help="quick, standard, thorough, or one of your own.")] = None,
-    users: Annotated[int | None, typer.Option(help="Closed load of so many users.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Open load of so many arrivals a second (not yet).")] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="R", help="Open load of so many arrivals a second; `probe` chooses one.")
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(help="With --rate the most in flight; alone, closed load of so many users.")
+    ] = None,
+    ladder: Annotated[str | None, typer.Option(metavar="R,R,…", help="Measure latency at these rates too.")] = None,
+    slo: Annotated[
+        str | None, typer.Option(help="Search each variant's capacity under it, such as 'p99<20ms,errors<0.1%'.")
+    ] = None,
     servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
     client: Annotated[str | None, typer.Option(help="Who sends the requests: lean (ours) or stock (Locust's).")] = None,
     settings: Annotated[
@@ -85,12 +93,10 @@ def run(  # noqa: PLR0917 - a verb's options
     from harness import bench  # noqa: PLC0415 - each verb loads what it needs
 
     flags = {
-        "compare": variants or None, "scenario": scenario, "profile": profile, "users": users, "servers": servers,
-        "client": client, "out": out and str(out),
+        "compare": variants or None, "scenario": scenario, "profile": profile, "rate": rate, "users": users,
+        "ladder": ladder, "slo": slo, "servers": servers, "client": client, "out": out and str(out),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
-    if rate is not None:
-        _refuse_rate(rate)
     if resume is not None:
         if given or settings or like or dry_run:
             raise UsageError("--resume takes everything from the run it resumes; leave the other options out.")
@@ -124,12 +130,6 @@ def doctor(*, as_json: Json = False) -> None:
     else:
         checks.show(found, Console())
     raise typer.Exit(Exit.INVALID if any(check.state == "unfit" for check in found) else Exit.FINE)
-
-
-def _refuse_rate(rate: float) -> NoReturn:
-    if not rate > 0:
-        raise UsageError(f"--rate takes a positive number of arrivals a second, not {rate:g}.")
-    raise UsageError("--rate: this version has closed load only; leave --rate out, and set --users.")
 
 
 def _print_json(value: Any) -> None:

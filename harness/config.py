@@ -7,9 +7,9 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
 
@@ -35,21 +35,43 @@ class VariantTable(_Table):
     workers: int = Field(1, ge=1, le=256, description="processes that serve the app")
 
 
+def _parted(value: Any) -> Any:
+    """Take "100,200" for a list, as flags and the environment write it."""
+    return value.split(",") if isinstance(value, str) else value
+
+
 class Settings(_Table):
     """What a run is told, every layer taken together."""
 
     profile: str
     scenario: str = Field(description="a scenario's name, or the path of a locustfile")
     compare: list[str] = Field(min_length=1, description="the variants of a run that names none")
-    users: int = Field(gt=0, le=10_000, description="closed loops that send as fast as they are answered")
+    rate: Literal["probe"] | Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        description="arrivals a second of open load; `probe` lets the slowest variant decide, 0 is closed load"
+    )
+    arrivals: Literal["exponential", "constant"] = Field(description="intervals between arrivals in open load")
+    users: int = Field(
+        gt=0, le=10_000, description="most in flight of open load; in closed load loops that send as they are answered"
+    )
+    closed_users: int = Field(gt=0, le=10_000, description="loops of the closed phase, which measures throughput")
+    closed_s: float = Field(ge=0, le=3600, description="seconds of the closed phase behind an open window")
+    ladder: Annotated[list[Annotated[float, Field(gt=0, le=1_000_000)]], BeforeValidator(_parted)] = Field(
+        [], description="rates at which latency is measured besides the common one"
+    )
+    ladder_blocks: int = Field(1, ge=1, le=1000, description="how often every variant has its turn on each rung")
+    slo: str | None = Field(None, description="an objective, whose capacity is searched for: p99<20ms,errors<0.1%")
     blocks: int = Field(ge=1, le=1000, description="how often every variant has its turn")
     warmup_s: float = Field(ge=0, le=3600, description="seconds of load before the window")
+    warmup_most_s: float = Field(
+        0.0, ge=0, le=3600, description="seconds that the warm-up may last until load and latency are steady"
+    )
     window_s: float = Field(gt=0, le=86_400, description="seconds of load that count")
     drain_s: float = Field(ge=0, le=600, description="seconds that requests in flight have after the window")
     sessions: int = Field(ge=0, le=100_000_000, description="live sessions in each store before the first trial")
     seed: int = Field(ge=0, description="seeds the order of trials and the users' choices")
     servers: Literal["auto", "wheel", "docker", "url"] = Field(description="where store servers come from")
     client: Literal["lean", "stock"] = Field(description="who sends the requests: our client, or Locust's own")
+    processes: int = Field(1, ge=1, le=256, description="processes of the generator")
     out: Path = Field(description="folder in which each run gets a folder of its own")
     allow_tmpfs: bool = Field(False, description="let a durable store lie in memory all the same")
     parameters: dict[str, int | float | str] = Field({}, description="the scenario's parameters")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import socket
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
+import pyarrow as pa
 
 from harness.load import spool
 from reports.tables import REQUESTS
@@ -17,10 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from harness.plan import Phases
     from harness.processes import Processes
     from harness.scenarios import Scenario
     from reports.format import Plan
 
+_PHASES = ("warmup", "solo", "closed")
+_WARMUP, _SOLO, _CLOSED = range(3)
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
@@ -37,15 +44,23 @@ def environ(home: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a generator left: `requests` are the columns of requests.parquet, `messages` counts what went wrong."""
+    """What a generator left.
 
-    requests: dict[str, np.ndarray[Any, Any]]
+    `requests` are the columns of requests.parquet; `begin_ns`, `t0_ns` and `closed_from_ns` are when load, window and
+    closed phase began (the last is None where there was none); `lags_ns` how late the generator's loop was, 50 times a
+    second of the window; `messages` counts what went wrong.
+    """
+
+    requests: dict[str, Any]
+    begin_ns: int
     t0_ns: int
+    closed_from_ns: int | None
+    lags_ns: np.ndarray[Any, np.dtype[np.int64]]
     messages: dict[str, int]
 
 
 class Generator:
-    """One Locust process that loads one app, reached at `url`."""
+    """Locust that loads one app, reached at `url`: one process, or one for each of the plan's and a master."""
 
     def __init__(
         self,
@@ -54,23 +69,32 @@ class Generator:
         scenario: Scenario,
         url: str,
         *,
+        phases: Phases,
         folder: Path,
         seed: int,
         cpus: Sequence[int] | None,
     ) -> None:
         self._spool = (folder / "spool").resolve()  # Locust runs in a folder of its own
         self._spool.mkdir(parents=True)
-        self._offset = 0
+        self._offsets = dict.fromkeys(range(plan.processes), 0)
+        users = max(phases.load.users, plan.processes)
         options: dict[str, Any] = {
             "host": url,
-            "users": plan.load.users,
-            "spawn-rate": plan.load.users,
-            "stop-timeout": math.ceil(plan.drain_s),  # Locust takes whole seconds
+            "users": users,
+            "spawn-rate": users,
+            "stop-timeout": math.ceil(phases.drain_s),  # Locust takes whole seconds
             "client": plan.client,
-            "warmup-s": plan.warmup_s,
-            "window-s": plan.window_s,
+            "rate": phases.load.rate_per_s or 0,
+            "arrivals": phases.load.arrivals,
+            "warmup-s": phases.warmup_s,
+            "warmup-most-s": phases.warmup_most_s,
+            "window-s": phases.window_s,
+            "drain-s": phases.drain_s,
+            "closed-s": phases.closed_s,
+            "closed-users": phases.closed_users,
             "seed": seed,
             "spool": self._spool,
+            **({} if plan.processes == 1 else _several(plan.processes)),
             **{name.replace("_", "-"): value for name, value in plan.parameters.items()},
         }
         flags = [f"--{name}={value}" for name, value in options.items()]
@@ -83,46 +107,92 @@ class Generator:
             cpus=cpus,
         )
 
-    def recent(self) -> tuple[int, np.ndarray[Any, Any]]:
-        """Return how many requests ended since the last call, and their service times in µs."""
-        rows, self._offset = spool.tail(self._spool / "worker-0.rows", self._offset)
-        return len(rows), rows["service_ns"] / 1000
+    def pids(self) -> list[int]:
+        """Return the process ids of Locust and its workers."""
+        with contextlib.suppress(psutil.Error):
+            return [self.child.pid, *(worker.pid for worker in psutil.Process(self.child.pid).children())]
+        return [self.child.pid]
+
+    def recent(self) -> np.ndarray[Any, Any]:
+        """Return the rows of the requests that ended since the last call, as `spool.tail` does."""
+        parts = []
+        for worker, offset in self._offsets.items():
+            rows, self._offsets[worker] = spool.tail(self._spool / f"worker-{worker}.rows", offset)
+            parts.append(rows)
+        return np.concatenate(parts)
+
+    def be_steady(self) -> None:
+        """End the warm-up, where it has not ended."""
+        (self._spool / spool.STEADY).touch()
 
     def recorded(self, arm: int) -> Recorded | None:
         """Read what was recorded, or None when the generator was cut short before its window began."""
-        spools = spool.read(self._spool)
-        starts = [part.facts["t0_ns"] for part in spools if part.facts["t0_ns"] is not None]
-        if not starts:
+        spools = [part for part in spool.read(self._spool) if part.facts["t0_ns"] is not None]
+        if not spools:
             return None
-        t0_ns = min(starts)
         messages: dict[str, int] = {}
         for part in spools:
             for message, count in part.facts["messages"].items():
                 messages[message] = messages.get(message, 0) + count
-        parts = [_columns(part, arm, t0_ns) for part in spools]
-        requests = {name: np.concatenate([part[name] for part in parts]) for name in REQUESTS.names}
-        return Recorded(requests, t0_ns, messages)
+        parts = [_columns(part, arm) for part in spools]
+        requests = {name: _joined([part[name] for part in parts]) for name in REQUESTS.names}
+        facts = spools[0].facts
+        lags_ns = np.concatenate([np.array(part.facts["lags_ns"], dtype=np.int64) for part in spools])
+        return Recorded(requests, facts["begin_ns"], facts["t0_ns"], facts["closed_from_ns"], lags_ns, messages)
 
 
-def _columns(part: spool.Spool, arm: int, t0_ns: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Turn one worker's rows into the columns of requests.parquet; times become whole µs from t0."""
-    rows = part.rows
-    sent_us = (rows["sent_ns"] - t0_ns) // 1000
-    service_us = (rows["service_ns"] + 500) // 1000
-    nothing = np.full(len(rows), None)
+def _several(processes: int) -> dict[str, Any]:
+    """Return the options of several processes, whose master listens on a free port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return {"processes": processes, "master-bind-host": "127.0.0.1", "master-bind-port": port, "master-port": port}
+
+
+def _columns(part: spool.Spool, arm: int) -> dict[str, Any]:
+    """Turn one worker's rows into the columns of requests.parquet; times become whole µs from its own t0.
+
+    Every worker counts from the window's begin by its own clock, which is another clock on another machine.
+    """
+    rows, t0_ns, closed_ns = part.rows, part.facts["t0_ns"], part.facts["closed_ns"]
+    scheduled, sent = rows["scheduled_ns"] != spool.NONE, rows["sent_ns"] != spool.NONE
+    start_ns = np.where(scheduled, rows["scheduled_ns"], rows["sent_ns"])
+    # What was never sent has its wait where others have their service time.
+    ended_ns = np.where(sent, rows["sent_ns"], rows["scheduled_ns"]) + rows["service_ns"]
+    phase = np.where(start_ns < t0_ns, _WARMUP, _SOLO)
+    if closed_ns is not None:
+        phase[sent & ~scheduled & (rows["sent_ns"] >= closed_ns)] = _CLOSED
     return {
-        "arm": np.full(len(rows), arm),
-        "name": np.array(part.names, dtype=object)[rows["name"]],
-        "phase": np.where(sent_us < 0, "warmup", "solo").astype(object),
-        "slice": nothing,
-        "user": rows["user"],
-        "worker": np.full(len(rows), part.worker),
-        "scheduled_us": nothing,
-        "wake_lag_us": nothing,
-        "sent_us": sent_us,
-        "service_us": service_us,
-        "response_us": service_us,
+        "arm": np.full(len(rows), arm, dtype=np.int8),
+        "name": _words(rows["name"], part.names),
+        "phase": _words(phase, _PHASES),
+        "slice": pa.nulls(len(rows), pa.int32()),
+        "user": _nullable(rows["user"], rows["user"] >= 0),
+        "worker": np.full(len(rows), part.worker, dtype=np.int16),
+        "scheduled_us": _nullable((rows["scheduled_ns"] - t0_ns) // 1000, scheduled),
+        "wake_lag_us": _nullable(_us(rows["wake_lag_ns"]), rows["wake_lag_ns"] != spool.NONE),
+        "sent_us": _nullable((rows["sent_ns"] - t0_ns) // 1000, sent),
+        "service_us": _nullable(_us(rows["service_ns"]), sent),
+        "response_us": _us(ended_ns - start_ns),
         "received_bytes": rows["received_bytes"],
-        "status": np.where(rows["status"] > 0, rows["status"].astype(object), nothing),
-        "outcome": np.array(spool.OUTCOMES, dtype=object)[rows["outcome"]],
+        "status": _nullable(rows["status"], rows["status"] > 0),
+        "outcome": _words(rows["outcome"], spool.OUTCOMES),
     }
+
+
+def _us(ns: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return (ns + 500) // 1000
+
+
+def _nullable(values: np.ndarray[Any, Any], there: np.ndarray[Any, Any]) -> pa.Array:
+    return pa.array(values, mask=~there)
+
+
+def _words(places: np.ndarray[Any, Any], words: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(words, pa.string()))
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Join the workers' parts of one column."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return pa.chunked_array(parts).unify_dictionaries().combine_chunks()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness import objective
 from reports.format import Load, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.config import Settings
     from harness.scenarios import Parameters, Scenario
     from harness.variants import Wanted
+    from reports.format import Purpose, Trial
 
 RANKING_BLOCKS = 12
 """Blocks from which a ranking means something (STATS: the pair of launches is the sample)."""
@@ -25,42 +29,165 @@ _ROW_BYTES = 14
 _SESSION_BYTES = 1500
 
 
+MOST_ATTEMPTS = 3
+"""A trial that the instrument spoilt is repeated, at most twice."""
+_PROBE_S = 1.0
+_CAPACITY_WINDOW_S = 2.0
+_CAPACITY_TRIALS = 12
+"""So many trials a search for a capacity takes, as a rule."""
+
+
+@dataclass(frozen=True)
+class Phases:
+    """One trial's load and how long each phase of it lasts; as in `Plan`, `closed_s` 0 is no closed phase."""
+
+    load: Load
+    warmup_s: float
+    warmup_most_s: float
+    window_s: float
+    drain_s: float
+    closed_users: int = 0
+    closed_s: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """What they last together, at most."""
+        settle_s = 0.7 if self.closed_s else 0.0
+        return max(self.warmup_s, self.warmup_most_s) + self.window_s + self.closed_s + settle_s
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial that is to be: its place in the run, and its load."""
+
+    block: int
+    variant: str
+    purpose: Purpose
+    load: Load
+    attempt: int = 1
+
+
 def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, parameters: Parameters) -> Plan:
     """Draw the order of trials: every variant once a block, each block in a fresh seeded random order."""
     rng = random.Random(settings.seed)  # noqa: S311 - an order of trials is no secret
     names = [variant.name for variant in variants]
+    opened = settings.rate != 0
+    load = Load(
+        kind="open" if opened else "closed",
+        users=settings.users,
+        rate_per_s=None if settings.rate in {0, "probe"} else float(settings.rate),
+        arrivals=settings.arrivals,
+    )
     return Plan(
         name=settings.profile,
         profile=settings.profile,
         scenario=scenario.name,
         parameters=parameters,
-        load=Load(users=settings.users),
+        load=load,
+        rate_source="probe" if settings.rate == "probe" else "plan",
+        closed_users=settings.closed_users if opened else 0,
+        closed_s=settings.closed_s if opened else 0.0,
+        ladder_per_s=sorted(set(settings.ladder)),
+        ladder_blocks=settings.ladder_blocks if settings.ladder else 0,
+        objective=objective.parse(settings.slo) if settings.slo else None,
         blocks=settings.blocks,
         warmup_s=settings.warmup_s,
+        warmup_most_s=max(settings.warmup_s, settings.warmup_most_s),
         window_s=settings.window_s,
         drain_s=settings.drain_s,
         sessions=settings.sessions,
         seed=settings.seed,
         servers=settings.servers,
         client=settings.client,
+        processes=settings.processes,
         order=[rng.sample(names, len(names)) for _ in range(settings.blocks)],
         ranking=settings.blocks >= RANKING_BLOCKS,
     )
 
 
-def trials(plan: Plan) -> list[tuple[int, int, str]]:
-    """List the plan's trials as (number, block, variant), both counted from 1."""
-    flat = [(block, name) for block, names in enumerate(plan.order, 1) for name in names]
-    return [(number, block, name) for number, (block, name) in enumerate(flat, 1)]
+def phases(plan: Plan, purpose: Purpose, load: Load) -> Phases:
+    """Return a trial's phases. Only latency trials have a closed phase; probes and searches are short."""
+    if purpose == "probe":
+        return Phases(load, _PROBE_S, _PROBE_S, _PROBE_S, plan.drain_s)
+    if purpose == "capacity":
+        return Phases(load, plan.warmup_s, plan.warmup_s, min(plan.window_s, _CAPACITY_WINDOW_S), plan.drain_s)
+    measured = Phases(load, plan.warmup_s, plan.warmup_most_s, plan.window_s, plan.drain_s)
+    if purpose == "ladder" or load.kind == "closed":
+        return measured
+    return replace(measured, closed_users=plan.closed_users, closed_s=plan.closed_s)
 
 
-def estimate_s(plan: Plan, trials_left: int, stores: int) -> float:
-    """Estimate a run's seconds, installation apart."""
-    trial_s = plan.warmup_s + plan.window_s + _TRIAL_OVERHEAD_S
-    return trials_left * trial_s + stores * (_SERVER_START_S + plan.sessions / _SEEDS_PER_S)
+def probes(plan: Plan) -> list[Planned]:
+    """List the trials that choose the common rate, where the plan leaves that to a probe."""
+    if plan.load.kind == "closed" or plan.load.rate_per_s is not None:
+        return []
+    load = Load(users=plan.closed_users or plan.load.users)
+    return [Planned(1, name, "probe", load) for name in plan.order[0]]
+
+
+def blocks(plan: Plan) -> Iterator[list[Planned]]:
+    """Yield the latency trials of every block, then those of the ladder, each block's in the order they run in."""
+    for block, order in enumerate(plan.order, 1):
+        yield [Planned(block, name, "latency", plan.load) for name in order]
+    rng = random.Random(f"{plan.seed} ladder")  # noqa: S311 - an order of trials is no secret
+    rungs = [
+        (name, plan.load.model_copy(update={"kind": "open", "rate_per_s": rate}))
+        for name in plan.order[0]
+        for rate in plan.ladder_per_s
+    ]
+    for block in range(1, plan.ladder_blocks + 1):
+        yield [Planned(block, name, "ladder", load) for name, load in rng.sample(rungs, len(rungs))]
+
+
+def left(wanted: Sequence[Planned], done: Sequence[Trial], plan: Plan) -> list[Planned]:
+    """Return what is still to do of some planned trials, which attempt each is.
+
+    What the subject did is never repeated, nor what could not be measured at all.
+    """
+    found = []
+    for planned in wanted:
+        before = [trial for trial in done if _same(planned, trial, plan)]
+        spoilt = [trial for trial in before if trial.verdict.state == "INVALID" and trial.error is None]
+        if len(spoilt) == len(before) < MOST_ATTEMPTS:
+            found.append(replace(planned, attempt=len(before) + 1))
+    return found
+
+
+def count(plan: Plan) -> int:
+    """Return how many trials a run has when nothing is repeated; searches for capacities as they go as a rule."""
+    planned = sum(map(len, blocks(plan))) + len(probes(plan))
+    return planned + (_CAPACITY_TRIALS * len(plan.order[0]) if plan.objective else 0)
+
+
+def estimate_s(plan: Plan, stores: int, done: int = 0) -> float:
+    """Estimate a run's seconds, installation apart; `done` trials are behind it."""
+    each = [phases(plan, planned.purpose, planned.load) for block in [probes(plan), *blocks(plan)] for planned in block]
+    total_s = sum(one.seconds + _TRIAL_OVERHEAD_S for one in each)
+    if plan.objective:
+        search = phases(plan, "capacity", plan.load)
+        total_s += _CAPACITY_TRIALS * len(plan.order[0]) * (search.seconds + _TRIAL_OVERHEAD_S)
+    share = 1 - done / max(1, count(plan))
+    return total_s * max(0.0, share) + stores * (_SERVER_START_S + plan.sessions / _SEEDS_PER_S)
 
 
 def estimate_disk_bytes(plan: Plan, stores: int) -> tuple[int, int]:
     """Estimate what a run leaves under results/, and what its stores need meanwhile, in bytes."""
-    requests = len(trials(plan)) * (plan.warmup_s + plan.window_s) * _CLOSED_RATE
+    requests = 0.0
+    for planned in (planned for block in blocks(plan) for planned in block):
+        one = phases(plan, planned.purpose, planned.load)
+        requests += (one.warmup_most_s + one.window_s) * (one.load.rate_per_s or _CLOSED_RATE)
+        requests += one.closed_s * _CLOSED_RATE
     return round(requests * _ROW_BYTES), stores * plan.sessions * _SESSION_BYTES
+
+
+def common_rate(slowest_per_s: float) -> float:
+    """Return the common rate for a probe's slowest variant: at most half of what it answered, rounded down 1-2-5."""
+    half = max(slowest_per_s / 2, 1.0)
+    decade = 10.0 ** math.floor(math.log10(half))
+    return max(step * decade for step in (1, 2, 5) if step * decade <= half)
+
+
+def _same(planned: Planned, trial: Trial, plan: Plan) -> bool:
+    load = trial.load or plan.load
+    place = planned.block, planned.variant, planned.purpose, planned.load.rate_per_s
+    return place == (trial.block, trial.arms[0].variant, trial.purpose, load.rate_per_s)

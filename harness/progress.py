@@ -15,6 +15,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.plan import Planned
+
 _HORIZON_S = 1.0
 _MINUTE_S = 60
 
@@ -48,10 +50,14 @@ class Progress:
         """Say which variant gets its server and its seeds."""
         self._doing = f"preparing {what}"
 
-    def trial(self, number: int, variant: str, left_s: float) -> None:
+    def trial(self, number: int, planned: Planned, left_s: float) -> None:
         """Say which trial runs now, and how many seconds the rest of the run takes with it."""
         self._done = number - 1
-        self._doing = f"trial {number} of {self._trials}  {variant}"
+        what = "" if planned.purpose == "latency" else f"{planned.purpose} "
+        rate = planned.load.rate_per_s
+        where = planned.variant + (f" at {rate:,.0f}/s" if rate and what else "")
+        again = f", attempt {planned.attempt}" if planned.attempt > 1 else ""
+        self._doing = f"{what}trial {number} of {max(number, self._trials)}  {where}{again}"
         self._left_s = left_s
         self._since = monotonic()
         self._recent.clear()

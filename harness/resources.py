@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic_ns
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reports.format import Role
 
@@ -20,6 +22,21 @@ _PROC = Path("/proc")
 _PAGE = 4096 if sys.platform == "win32" else __import__("resource").getpagesize()
 
 Row = dict[str, Any]
+_TICK_NS = 10**9 // (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
+_READINGS = 5
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The machine at one sweep: two clocks, and how much of all CPUs' time was stolen since it started, in seconds.
+
+    `raw_ns` is CLOCK_MONOTONIC_RAW, which nobody steers; null where there is no such clock.
+    """
+
+    t_ns: int
+    raw_ns: int | None
+    steal_s: float
+    total_s: float
 
 
 @dataclass
@@ -27,6 +44,7 @@ class _Tasks:
     """The threads of one process as last seen: a thread that ended keeps what it had used."""
 
     cpu_ns: dict[str, int] = field(default_factory=dict)
+    waited_ns: dict[str, int] = field(default_factory=dict)
     switches: dict[str, int] = field(default_factory=dict)
 
 
@@ -39,6 +57,7 @@ class Sampler:
 
     def __init__(self, arm: int) -> None:
         self.rows: list[Row] = []
+        self.moments: list[Moment] = []
         self._arm = arm
         self._seen: dict[int, _Tasks] = {}
 
@@ -46,6 +65,7 @@ class Sampler:
         """Read every process once; `pss` adds the proportional set size, which costs milliseconds a process."""
         read = self._read_proc if _PROC.is_dir() else self._read_psutil
         t_ns = monotonic_ns()
+        self.moments.append(_moment())
         for role, group in pids.items():
             for pid in group:
                 with contextlib.suppress(psutil.Error, OSError):
@@ -57,8 +77,9 @@ class Sampler:
         folder = _PROC / str(pid)
         for task in (folder / "task").iterdir():
             with contextlib.suppress(OSError):
-                ran_ns, _, times = (task / "schedstat").read_text().split()
+                ran_ns, waited_ns, times = (task / "schedstat").read_text().split()
                 tasks.cpu_ns[task.name] = int(ran_ns)
+                tasks.waited_ns[task.name] = int(waited_ns)
                 tasks.switches[task.name] = int(times)
         stat = (folder / "stat").read_text().rpartition(")")[2].split()
         return {
@@ -67,6 +88,9 @@ class Sampler:
             "threads": int(stat[17]),
             "fds": _count_fds(folder),
             "ctx_switches": sum(tasks.switches.values()),
+            "waited_ns": sum(tasks.waited_ns.values()),
+            # utime, stime, and those of children that ended.
+            "ticks_ns": sum(map(int, stat[11:15])) * _TICK_NS,
         }
 
     @staticmethod
@@ -81,6 +105,41 @@ class Sampler:
                 "fds": None,
                 "ctx_switches": switches.voluntary + switches.involuntary,
             }
+
+
+def machine_in(moments: Sequence[Moment], t0_ns: int, window_s: float) -> tuple[float | None, float | None]:
+    """Return the window's steal as a share of all CPUs' time, and by how many ppm the two clocks ran apart.
+
+    It is what lies between the last sweep before the window and the first behind it; None where nobody counts.
+    """
+    before = [moment for moment in moments if moment.t_ns <= t0_ns]
+    after = [moment for moment in moments if moment.t_ns >= t0_ns + window_s * 1e9]
+    if not before or not after:
+        return None, None
+    first, last = before[-1], after[0]
+    total = last.total_s - first.total_s
+    steal = (last.steal_s - first.steal_s) / total if total > 0 else None
+    if first.raw_ns is None or last.raw_ns is None:
+        return steal, None
+    raw_ns = last.raw_ns - first.raw_ns
+    return steal, (last.t_ns - first.t_ns - raw_ns) / raw_ns * 1e6
+
+
+def _moment() -> Moment:
+    spent = psutil.cpu_times()
+    # Guests' time is in user's and nice's already.
+    total_s = sum(spent) - getattr(spent, "guest", 0.0) - getattr(spent, "guest_nice", 0.0)
+    return Moment(*_clocks(), getattr(spent, "steal", 0.0), total_s)
+
+
+def _clocks() -> tuple[int, int | None]:
+    """Read both clocks at one time: whoever is interrupted between the readings reads them again."""
+    raw = getattr(time, "CLOCK_MONOTONIC_RAW", None)
+    if raw is None:
+        return monotonic_ns(), None
+    readings = [(monotonic_ns(), time.clock_gettime_ns(raw), monotonic_ns()) for _ in range(_READINGS)]
+    before_ns, raw_ns, after_ns = min(readings, key=lambda reading: reading[2] - reading[0])
+    return (before_ns + after_ns) // 2, raw_ns
 
 
 def from_t0(rows: list[Row], t0_ns: int) -> list[Row]:

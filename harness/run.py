@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
-from harness import generator, machine, plan, provision, trial
-from harness.errors import Exit, UsageError
+from harness import capacity, generator, machine, plan, provision, trial
+from harness.errors import Exit, MeasurementError, UsageError
 from harness.processes import Processes
 from harness.servers import disk
 from reports import stats
@@ -18,9 +18,12 @@ from reports.files import read_run, read_trials, write_run
 from reports.format import Plan, Run, Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from harness.plan import Planned
     from harness.progress import Progress
+    from harness.provision import Entrant
     from harness.scenarios import Scenario
     from harness.variants import Wanted
 
@@ -64,14 +67,9 @@ class Job:
         """Take up a run that was interrupted; trials that were written stay as they are."""
         return cls(folder, run.plan, variants, scenario, allow_tmpfs, read_trials(folder), run.started_at)
 
-    def left(self) -> list[tuple[int, int, str]]:
-        """List the trials that are still to do, as `plan.trials` does."""
-        finished = {trial.number for trial in self.done}
-        return [entry for entry in plan.trials(self.plan) if entry[0] not in finished]
-
     def estimate_s(self) -> float:
         """Estimate the seconds that are left."""
-        return plan.estimate_s(self.plan, len(self.left()), provision.stores_of(self.variants))
+        return plan.estimate_s(self.plan, provision.stores_of(self.variants), done=len(self.done))
 
 
 def check_scenario(scenario: Scenario) -> None:
@@ -131,7 +129,7 @@ def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
         finally:
             machine.pin(before)
             run.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
-            run.summaries = stats.summaries(run.trials)
+            run.summaries = stats.summaries(run.trials, baseline=run.baseline)
             write_run(job.folder, run)
     return run, exit_code(run)
 
@@ -152,31 +150,95 @@ def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> Non
             entrants[wanted.name] = provisions.entrant(wanted, record)
         write_run(job.folder, run)
         bench = trial.Bench(processes, job.plan, job.scenario, job.folder, cpus, progress.live)
-        begun, left = monotonic(), [entry for entry in job.left() if entrants[entry[2]].record.error is None]
-        for index, (number, block, name) in enumerate(left):
-            spent_s = (monotonic() - begun) / index if index else job.estimate_s() / max(1, len(job.left()))
-            progress.trial(number, name, spent_s * (len(left) - index))
-            with provisions.only(entrants[name]):
-                run.trials.append(trial.run(bench, entrants[name], number, block))
-            run.summaries = stats.summaries(run.trials)
-            write_run(job.folder, run)
+        series = _Series(job, run, bench, entrants, provisions, progress)
+        _choose_rate(job, run, series)
+        for block in plan.blocks(job.plan):
+            series.carry_out(block)
+        if job.plan.objective is not None:
+            capacity.search(job.plan, run, series.one)
+
+
+@dataclass
+class _Series:
+    """Carries trials out one after another, and writes the run after each."""
+
+    job: Job
+    run: Run
+    bench: trial.Bench
+    entrants: dict[str, Entrant]
+    provisions: provision.Provisions
+    progress: Progress
+    begun: float = field(default_factory=monotonic)
+    carried_out: int = 0
+
+    def carry_out(self, planned: Sequence[Planned]) -> None:
+        """Carry out what is left of these trials; what the instrument spoilt comes again behind the others."""
+        here = [each for each in planned if self.entrants[each.variant].record.error is None]
+        while left := plan.left(here, self.run.trials, self.job.plan):
+            for each in left:
+                self.one(each)
+
+    def one(self, planned: Planned) -> Trial:
+        """Carry out one trial."""
+        number = 1 + max((done.number for done in self.run.trials), default=0)
+        entrant = self.entrants[planned.variant]
+        left = max(1, plan.count(self.job.plan) - len(self.run.trials))
+        before_s = self.job.estimate_s() / max(1, left)
+        spent_s = (monotonic() - self.begun) / self.carried_out if self.carried_out else before_s
+        self.progress.trial(number, planned, spent_s * left)
+        with self.provisions.only(entrant):
+            done = trial.run(self.bench, entrant, number, planned)
+        self.carried_out += 1
+        self.run.trials.append(done)
+        self.run.summaries = stats.summaries(self.run.trials, baseline=self.run.baseline)
+        write_run(self.job.folder, self.run)
+        return done
+
+
+def _choose_rate(job: Job, run: Run, series: _Series) -> None:
+    """Let the slowest variant's throughput decide the common rate, where the plan leaves it open."""
+    probes = plan.probes(job.plan)
+    if not probes:
+        return
+    series.carry_out(probes)
+    rates = [
+        arm.figures.requests_per_s
+        for done in run.trials
+        for arm in done.arms
+        if done.purpose == "probe" and done.verdict.state not in {"INVALID", "FAILED"} and arm.figures is not None
+    ]
+    if not rates:
+        raise MeasurementError(
+            "The probe for the common rate measured nothing: no variant answered rightly. The trials' reasons are in "
+            f"{job.folder}; mend what they name, or give a rate with --rate."
+        )
+    job.plan.load.rate_per_s = plan.common_rate(min(rates))
+    write_run(job.folder, run)
 
 
 def exit_code(run: Run) -> Exit:
     """Return what a run's outcome is worth to a script; the gravest of what happened."""
-    states = {trial.verdict.state for trial in run.trials}
+    last = {(done.purpose, done.block, done.arms[0].variant): done.verdict.state for done in run.trials}
+    states = {state for (purpose, *_), state in last.items() if purpose == "latency"}
     if run.status == "interrupted":
         return Exit.INTERRUPTED
     if any(variant.error for variant in run.variants):
         return Exit.COMPONENT
     if "INVALID" in states:
         return Exit.INVALID
-    return Exit.TESTED_FAILED if "FAILED" in states else Exit.FINE
+    return Exit.TESTED_FAILED if "FAILED" in states or _missed(run) else Exit.FINE
+
+
+def _missed(run: Run) -> bool:
+    """Say whether a variant cannot carry the common rate within the objective."""
+    rate = run.plan.load.rate_per_s or 0.0
+    return any((capacity.lower_per_s or 0.0) < rate for capacity in run.capacities)
 
 
 def read_for_resuming(folder: Path) -> Run:
     """Read a run that is to be taken up; raises UsageError when it is finished."""
     run = read_run(folder)
-    if run.status == "finished" and len(run.trials) == len(plan.trials(run.plan)):
+    left = [each for block in plan.blocks(run.plan) for each in plan.left(block, run.trials, run.plan)]
+    if run.status == "finished" and not left:
         raise UsageError(f"{folder} is finished: all {len(run.trials)} trials are there. Start a new run instead.")
     return run

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import pandas as pd  # noqa: F401 - pyarrow would load it in the middle of the first trial
 
-from harness import resources
+from harness import counters, resources
+from harness import plan as plans
 from harness.arms import App
 from harness.errors import BenchError, MeasurementError
 from harness.generator import Generator
-from reports import stats, tables
+from harness.warmup import Warmup
+from reports import layers, stats, tables, usage
 from reports import verdict as verdicts
 from reports.files import trial_folder, write_trial
 from reports.format import Arm, Trial, Verdict
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from harness.generator import Recorded
+    from harness.plan import Phases, Planned
     from harness.processes import Processes
     from harness.provision import Entrant
     from harness.scenarios import Scenario
@@ -41,7 +45,7 @@ _MOST_MESSAGES = 5
 
 @dataclass(frozen=True)
 class Bench:
-    """What every trial of a run has in common; `live` is told of requests and their service times in µs as they end."""
+    """What every trial of a run has in common; `live` is told of the requests that ended, as rows of the spool."""
 
     processes: Processes
     plan: Plan
@@ -51,39 +55,44 @@ class Bench:
     live: Live
 
 
-def run(bench: Bench, entrant: Entrant, number: int, block: int) -> Trial:
+def run(bench: Bench, entrant: Entrant, number: int, planned: Planned) -> Trial:
     """Carry out one trial and write it; whatever fails is written as the trial's error.
 
     Only KeyboardInterrupt and its like pass, and leave an unfinished folder behind.
     """
-    plan = bench.plan
+    phases = plans.phases(bench.plan, planned.purpose, planned.load)
     folder = _fresh_folder(bench.folder, number)
     trial = Trial(
         number=number,
-        block=block,
+        block=planned.block,
+        attempt=planned.attempt,
+        purpose=planned.purpose,
+        load=planned.load,
         arms=[Arm(variant=entrant.record.name)],
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        warmup_s=plan.warmup_s,
-        window_s=plan.window_s,
+        warmup_s=phases.warmup_s,
+        window_s=phases.window_s,
+        closed_s=phases.closed_s,
         verdict=Verdict(state="INVALID"),
     )
     begun = monotonic()
     try:
-        _measure(bench, entrant, trial, folder)
+        _measure(bench, entrant, trial, phases, folder)
     except BenchError as error:
         trial.error = str(error)
         trial.verdict = verdicts.verdict(None, error=trial.error)
-    trial.overhead_s = round(monotonic() - begun - plan.warmup_s - plan.window_s, 3)
+    trial.overhead_s = round(monotonic() - begun - replace(phases, warmup_most_s=trial.warmup_s).seconds, 3)
     write_trial(bench.folder, trial)
     return trial
 
 
-def _measure(bench: Bench, entrant: Entrant, trial: Trial, folder: Path) -> None:
+def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folder: Path) -> None:
     servers = entrant.server.children if entrant.server else []
     store_logs = [(child.log, child.log.stat().st_size) for child in servers]
     sampler = resources.Sampler(_ARM)
+    counted = folder / "counters"
     with ExitStack() as stack:
-        app = App(bench.processes, entrant.arm, log=folder / "app.log", cpus=bench.cpus.get("app"))
+        app = App(bench.processes, entrant.arm.counting(counted), log=folder / "app.log", cpus=bench.cpus.get("app"))
         stack.callback(app.stop)
         # Both start at once, each on its own CPU: the scenario's first request waits for the app.
         generator = Generator(
@@ -91,43 +100,77 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, folder: Path) -> None
             bench.plan,
             bench.scenario,
             app.url,
+            phases=phases,
             folder=folder,
             seed=bench.plan.seed + trial.number,
             cpus=bench.cpus.get("generator"),
         )
         stack.callback(generator.child.stop)
         app.about()
-        _watch(bench, entrant, app, generator, sampler)
+        _watch(bench, entrant, app, generator, phases=phases, sampler=sampler)
     recorded = generator.recorded(_ARM)
     shutil.rmtree(folder / "spool")
     _keep_server_log(store_logs, folder / "server.log")
     if recorded is None:
         raise MeasurementError(f"The generator recorded no window: {generator.child.tail(1) or 'its log is empty'}")
-    trial.t0_monotonic_ns = recorded.t0_ns
+    _judge(bench, trial, phases, recorded, sampler=sampler, counted=counted)
+
+
+def _judge(
+    bench: Bench, trial: Trial, phases: Phases, recorded: Recorded, *, sampler: resources.Sampler, counted: Path
+) -> None:
+    """Write the trial's tables, take its figures from them, and say whether they deserve trust."""
+    t0_ns, window_s, load = recorded.t0_ns, trial.window_s, phases.load
+    trial.t0_monotonic_ns = t0_ns
+    trial.warmup_s = round((t0_ns - recorded.begin_ns) / 1e9, 3)
+    if phases.warmup_most_s > phases.warmup_s:
+        trial.steady = trial.warmup_s < phases.warmup_most_s
     requests = tables.write_requests(bench.folder, trial.number, recorded.requests)
-    samples = tables.write_resources(bench.folder, trial.number, resources.from_t0(sampler.rows, recorded.t0_ns))
-    figures = stats.figures(requests, samples, arm=_ARM, window_s=trial.window_s)
-    trial.arms[0].figures = figures
-    trial.verdict = verdicts.verdict(figures, cpus=bench.cpus)
+    samples = tables.write_resources(bench.folder, trial.number, resources.from_t0(sampler.rows, t0_ns))
+    arm = trial.arms[_ARM]
+    arm.figures = stats.figures(requests, samples, arm=_ARM, window_s=window_s, load=load)
+    arm.figures = layers.with_counted(arm.figures, counters.read(counted, t0_ns=t0_ns, window_s=window_s))
+    shutil.rmtree(counted, ignore_errors=True)
+    if recorded.closed_from_ns is not None:
+        trial.closed_from_s = (recorded.closed_from_ns - t0_ns) / 1e9
+        arm.closed = stats.closed_phase(
+            requests, samples, arm=_ARM, from_s=trial.closed_from_s, window_s=trial.closed_s
+        )
+    steal_share, clock_ppm = resources.machine_in(sampler.moments, t0_ns, window_s)
+    trial.instrument = usage.instrument(samples, recorded.lags_ns, window_s=window_s)
+    trial.instrument.steal_share, trial.instrument.clock_ppm = steal_share, clock_ppm
+    trial.verdict = verdicts.verdict(
+        arm.figures,
+        load=load,
+        instrument=trial.instrument,
+        steady=trial.steady,
+        generator_processes=bench.plan.processes,
+        cpus=bench.cpus,
+    )
     trial.verdict.reasons += [f"{count} times {message}" for message, count in _most(recorded.messages)]
 
 
-def _watch(bench: Bench, entrant: Entrant, app: App, generator: Generator, sampler: resources.Sampler) -> None:
+def _watch(
+    bench: Bench, entrant: Entrant, app: App, generator: Generator, *, phases: Phases, sampler: resources.Sampler
+) -> None:
     """Sample until the generator ends; the app's death or the generator's silence ends the trial."""
-    plan = bench.plan
-    deadline = monotonic() + _START_S + plan.warmup_s + plan.window_s + plan.drain_s
+    deadline = monotonic() + _START_S + phases.seconds + phases.drain_s
     store = entrant.server
+    warmup = Warmup(phases)
     due = monotonic()
     while True:
         ended = generator.child.poll() is not None
         pids: dict[Role, list[int]] = {
             "app": app.pids(),
             "store": store.pids() if store else [],
-            "generator": [generator.child.pid],
+            "generator": generator.pids(),
         }
         # Memory shares are read once, when nothing is measured any more.
         sampler.sample(pids, pss=ended)
-        bench.live(*generator.recent())
+        rows = generator.recent()
+        bench.live(len(rows), rows["service_ns"] / 1000)
+        if warmup.steady(rows):
+            generator.be_steady()
         if ended:
             return
         if died := app.died():

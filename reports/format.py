@@ -376,6 +376,11 @@ class Run(_Data):
             raise ValueError(f"there are figures of {', '.join(strangers)}, which is not among the variants")
         return self
 
+    @property
+    def baseline(self) -> str | None:
+        """The variant that keeps nothing, which the others are seen against; null where there is none."""
+        return next((variant.name for variant in self.variants if variant.traits.get("keeps") == "nothing"), None)
+
     def variant(self, name: str) -> Variant:
         """Return the variant of this canonical name."""
         return next(variant for variant in self.variants if variant.name == name)

@@ -2,8 +2,8 @@
 
 import locust.main  # first of all: gevent must patch the standard library before anything uses it
 
-from harness.load import recorder
+from harness.load import install
 
 if __name__ == "__main__":
-    recorder.install()
+    install.install()
     locust.main.main()

@@ -3,73 +3,108 @@
 from __future__ import annotations
 
 import itertools
-import random
-import sys
-from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import gevent
 from gevent import socket
-from locust import FastHttpUser, events
 
-from harness.load import client
-from harness.load.spool import OUTCOMES, Writer
+from harness.load.spool import NONE, OUTCOMES, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust import User
-    from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
 
+    from harness.load.spool import Sink
+
 _FLUSH_S = 0.25
-_AFTER_S = 0.2
-"""Load goes on for so long behind the window: Locust's stop holds up its loop for some 30 ms, and with it every answer
-that is on its way then."""
+_MOST_MESSAGES = 100
 _NUMBER = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 
 
-class Recorder:
-    """Records the requests of one Locust worker, keeps the trial's clock, and ends it.
+class Flight:
+    """What is known of a user between its sending and its answer; times are ns of CLOCK_MONOTONIC or NONE."""
 
-    The window begins `warmup_s` after the last user was spawned and lasts `window_s`; what is in flight a little later
-    may finish within Locust's stop timeout, and is `cut` after it.
+    __slots__ = ("loops", "number", "open", "scheduled_ns", "sent_ns", "wake_lag_ns")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.open = False
+        """Whether a request waits for its answer."""
+        self.loops = False
+        """Whether the user goes on by itself, without arrivals."""
+        self.scheduled_ns = NONE
+        """The intended start of what the user does next."""
+        self.wake_lag_ns = NONE
+        self.sent_ns = NONE
+
+
+class Recorder:
+    """Records the requests of one Locust worker.
+
+    What a request carries through Locust's event is its context: who sent it, when it was meant to start, when it was
+    sent. So requests of any client are recorded alike.
     """
 
-    def __init__(self, environment: Environment, folder: Path, *, warmup_s: float, window_s: float, seed: int) -> None:
-        assert environment.runner is not None  # noqa: S101 - Locust makes it before its init event
-        self._runner = environment.runner
-        self._environment = environment
-        self._warmup_s = warmup_s
-        self._window_s = window_s
-        self._worker = max(getattr(self._runner, "worker_index", 0), 0)
-        self._writer = Writer(folder, self._worker)
-        self._in_flight: dict[int, int] = {}
+    def __init__(self, environment: Environment, sink: Sink) -> None:
+        self._writer = Writer(sink)
+        self._flights: list[Flight] = []
         self._numbers = itertools.count()
-        self._t0_ns: int | None = None
         self._messages: dict[str, int] = {}
-        random.seed(f"{seed}/{self._worker}")
-        self._recorded_as: WeakKeyDictionary[User, int] = WeakKeyDictionary()
+        self._cut_ns = NONE
         for user_class in environment.user_classes:
             user_class.context = self._stamping(user_class.context)  # type: ignore[method-assign,assignment]
         environment.events.request.add_listener(self._on_request)
-        environment.events.spawning_complete.add_listener(self._on_spawned)
         environment.events.user_error.add_listener(self._on_user_error)
-        environment.events.quitting.add_listener(self._on_quitting)
-        gevent.spawn(self._flush_forever)
+        self._flusher = gevent.spawn(self._flush_forever)
+
+    def flight(self, user: User) -> Flight:
+        """Return what is known of a user."""
+        known = user.__dict__.get("_flight")
+        if known is None:
+            known = user.__dict__["_flight"] = Flight(next(self._numbers))
+            self._flights.append(known)
+        return known  # type: ignore[no-any-return]
+
+    def in_flight(self) -> bool:
+        """Return whether a request waits for its answer."""
+        return any(flight.open for flight in self._flights)
+
+    def cut(self, unsent_ns: list[int]) -> None:
+        """Record what is in flight as cut, with the wait that was seen, and the arrivals that never got a user.
+
+        An answer that comes later is not recorded again.
+        """
+        now_ns = self._cut_ns = monotonic_ns()
+        for flight in self._flights:
+            if flight.open:
+                wait_ns = now_ns - flight.sent_ns
+                self._add("(cut)", flight, flight.scheduled_ns, flight.wake_lag_ns, flight.sent_ns, wait_ns, "cut")
+        for scheduled_ns in unsent_ns:
+            self._add("(unsent)", Flight(-1), scheduled_ns, NONE, NONE, now_ns - scheduled_ns, "unsent")
+
+    def close(self, **facts: Any) -> None:
+        """Hand on what is left, with the facts."""
+        self._flusher.kill()
+        self._writer.close(**facts, messages=self._messages)
 
     def _stamping(self, context: Callable[[User], dict[str, Any]]) -> Callable[[User], dict[str, Any]]:
         """Wrap `User.context`, which Locust calls as it sends, into one that says who sends and when."""
 
         def stamped(user: User) -> dict[str, Any]:
-            number = self._recorded_as.get(user)
-            if number is None:
-                number = self._recorded_as[user] = next(self._numbers)
+            flight = self.flight(user)
             own = context(user)
-            sent_ns = self._in_flight[number] = monotonic_ns()
-            return {**own, "user": number, "sent_ns": sent_ns}
+            flight.open = True
+            flight.sent_ns = sent_ns = monotonic_ns()
+            return {
+                **own,
+                "flight": flight,
+                "sent_ns": sent_ns,
+                "scheduled_ns": flight.scheduled_ns,
+                "wake_lag_ns": flight.wake_lag_ns,
+            }
 
         return stamped
 
@@ -84,92 +119,42 @@ class Recorder:
         **_: Any,
     ) -> None:
         service_ns = round(response_time * 1e6)
-        sent_ns = context.get("sent_ns") or monotonic_ns() - service_ns
-        user = context.get("user", 0)
-        self._in_flight.pop(user, None)
+        flight: Flight | None = context.get("flight")
+        if flight is None:  # fired by hand, without a user
+            flight, scheduled_ns, wake_lag_ns, sent_ns = Flight(-1), NONE, NONE, monotonic_ns() - service_ns
+        else:
+            scheduled_ns, wake_lag_ns, sent_ns = context["scheduled_ns"], context["wake_lag_ns"], context["sent_ns"]
+            flight.open = False
+            if scheduled_ns != NONE:
+                # The next request of the same step is meant to start when this one is answered.
+                flight.scheduled_ns = sent_ns + service_ns
+                flight.wake_lag_ns = NONE
+        if sent_ns <= self._cut_ns:
+            return
         status = getattr(response, "status_code", 0) or 0
         outcome = context.get("outcome", "ok") if exception is None else _outcome(exception, status)
-        self._writer.add(name, user, sent_ns, service_ns, response_length or 0, status, _NUMBER[outcome])
+        self._writer.add(
+            name, flight.number, scheduled_ns, wake_lag_ns, sent_ns, service_ns, response_length or 0, status,
+            _NUMBER[outcome],
+        )  # fmt: skip
         if exception is not None:
             self._note(f"{name}: {exception}")
 
-    def _on_spawned(self, **_: Any) -> None:
-        if self._t0_ns is None:
-            self._t0_ns = monotonic_ns() + round(self._warmup_s * 1e9)
-            gevent.spawn(self._end_at, self._t0_ns + round((self._window_s + _AFTER_S) * 1e9))
-
-    def _end_at(self, end_ns: int) -> None:
-        """End the test at this time; a single sleep would count from a clock that gevent read before it was busy."""
-        while (left_ns := end_ns - monotonic_ns()) > 0:
-            gevent.sleep(left_ns / 1e9)
-        self._runner.quit()
+    def _add(self, name: str, flight: Flight, scheduled: int, lag: int, sent: int, wait: int, outcome: str) -> None:  # noqa: PLR0917 - of `cut`
+        self._writer.add(name, flight.number, scheduled, lag, sent, wait, 0, 0, _NUMBER[outcome])
 
     def _on_user_error(self, exception: BaseException, **_: Any) -> None:
         self._note(f"the scenario raised {exception!r}")
 
-    def _on_quitting(self, **_: Any) -> None:
-        now = monotonic_ns()
-        for user, sent_ns in self._in_flight.items():
-            self._writer.add("(cut)", user, sent_ns, now - sent_ns, 0, 0, _NUMBER["cut"])
-        self._writer.close(t0_ns=self._t0_ns, ended_ns=now, window_s=self._window_s, messages=self._messages)
-        # Locust's own exit code is 1 for any failed request; the harness judges the trial from its data.
-        if self._environment.process_exit_code is None:
-            self._environment.process_exit_code = 0
-
     def _note(self, message: str) -> None:
         """Count a message, the first hundred kinds of them."""
-        if message in self._messages or len(self._messages) < 100:  # noqa: PLR2004 - a bound on a log
+        if message in self._messages or len(self._messages) < _MOST_MESSAGES:
             self._messages[message] = self._messages.get(message, 0) + 1
 
     def _flush_forever(self) -> None:
         while True:
             gevent.sleep(_FLUSH_S)
             self._writer.flush()
-
-
-def install() -> None:
-    """Add our options to Locust's command line, and the client and the recorder to a run that uses them."""
-    events.init_command_line_parser.add_listener(_add_options)
-    events.init.add_listener(_equip)
-    events.init.add_listener(_record)
-
-
-def _add_options(parser: LocustArgumentParser) -> None:
-    hidden = {"include_in_web_ui": False}
-    parser.add_argument(
-        "--client",
-        choices=["lean", "stock"],
-        default="lean",
-        help="session-bench: who sends a FastHttpUser's requests, the lean client or Locust's own",
-        **hidden,
-    )
-    parser.add_argument("--spool", metavar="DIR", default="", help="session-bench: record every request here", **hidden)
-    parser.add_argument("--warmup-s", type=float, default=1.0, help="session-bench: load before the window", **hidden)
-    parser.add_argument("--window-s", type=float, default=3.0, help="session-bench: load that counts", **hidden)
-    parser.add_argument("--seed", type=int, default=0, help="session-bench: seeds the users' choices", **hidden)
-
-
-def _equip(environment: Environment, **_: Any) -> None:
-    options: Any = environment.parsed_options
-    if options.client == "lean":
-        for user_class in environment.user_classes:
-            if issubclass(user_class, FastHttpUser):
-                client.equip(user_class)
-
-
-def _record(environment: Environment, **_: Any) -> None:
-    options: Any = environment.parsed_options
-    if not options.spool:
-        return
-    if not environment.user_classes:
-        sys.exit("the scenario defines no user class")
-    Recorder(
-        environment,
-        Path(options.spool),
-        warmup_s=options.warmup_s,
-        window_s=options.window_s,
-        seed=options.seed,
-    )
 
 
 def _outcome(exception: BaseException, status: int) -> str:

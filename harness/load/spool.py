@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +23,17 @@ OUTCOMES: Final = (
     "unsent",
 )
 """An outcome's number in a row is its place here."""
+NONE: Final = -(2**63)
+"""A time that there is not."""
+STEADY: Final = "steady"
+"""A file of this name in the spool's folder says that the warm-up may end."""
 
-_ROW: Final = struct.Struct("<qqiiHHB3x")
+_ROW: Final = struct.Struct("<qqqqiiHHB3x")
 _DTYPE: Final = [
+    ("scheduled_ns", "<i8"),
     ("sent_ns", "<i8"),
     ("service_ns", "<i8"),
+    ("wake_lag_ns", "<i8"),
     ("received_bytes", "<i4"),
     ("user", "<i4"),
     ("name", "<u2"),
@@ -38,15 +44,43 @@ _DTYPE: Final = [
 _CHUNK_BYTES: Final = 1 << 16
 
 
-class Writer:
-    """Collects rows of one Locust worker and appends them to its file in chunks.
+class Sink(Protocol):
+    """Where a writer's chunks go."""
 
-    A row costs about a microsecond. Times are nanoseconds of CLOCK_MONOTONIC; nothing is sampled or rounded.
-    """
+    def write(self, chunk: bytes) -> None:
+        """Take some whole rows."""
+
+    def close(self, facts: dict[str, Any]) -> None:
+        """Take the facts; there is nothing more."""
+
+
+class Folder:
+    """A sink of one worker in a folder: `worker-N.rows`, and `worker-N.json` when it is whole."""
 
     def __init__(self, folder: Path, worker: int) -> None:
         self._rows = (folder / f"worker-{worker}.rows").open("wb", buffering=0)
         self._closing = folder / f"worker-{worker}.json"
+
+    def write(self, chunk: bytes) -> None:
+        """Append some rows, in one call to the kernel."""
+        self._rows.write(chunk)
+
+    def close(self, facts: dict[str, Any]) -> None:
+        """Write the facts; a spool without them was cut short."""
+        self._rows.close()
+        staged = self._closing.with_suffix(".part")
+        staged.write_text(json.dumps(facts))
+        staged.replace(self._closing)
+
+
+class Writer:
+    """Collects the rows of one Locust worker and hands them on in chunks, so that memory stays bounded.
+
+    A row costs about a microsecond. Times are nanoseconds of CLOCK_MONOTONIC; nothing is sampled or rounded.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._buffer = bytearray()
         self._names: dict[str, int] = {}
 
@@ -54,6 +88,8 @@ class Writer:
         self,
         name: str,
         user: int,
+        scheduled_ns: int,
+        wake_lag_ns: int,
         sent_ns: int,
         service_ns: int,
         received_bytes: int,
@@ -62,23 +98,22 @@ class Writer:
     ) -> None:
         """Record one request."""
         number = self._names.setdefault(name, len(self._names))
-        self._buffer += _ROW.pack(sent_ns, service_ns, received_bytes, user, number, status, outcome)
+        self._buffer += _ROW.pack(
+            scheduled_ns, sent_ns, service_ns, wake_lag_ns, received_bytes, user, number, status, outcome
+        )
         if len(self._buffer) >= _CHUNK_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what was collected to the kernel."""
+        """Hand on what was collected."""
         if self._buffer:
-            self._rows.write(self._buffer)
+            self._sink.write(bytes(self._buffer))
             self._buffer.clear()
 
     def close(self, **facts: Any) -> None:
-        """Write the last chunk, then the facts; a spool without facts was cut short."""
+        """Hand on the last chunk, then the facts."""
         self.flush()
-        self._rows.close()
-        staged = self._closing.with_suffix(".part")
-        staged.write_text(json.dumps({"names": list(self._names), **facts}))
-        staged.replace(self._closing)
+        self._sink.close({"names": list(self._names), **facts})
 
 
 @dataclass(frozen=True)
@@ -94,12 +129,12 @@ class Spool:
 def read(folder: Path) -> list[Spool]:
     """Read every finished worker's spool, in order of their numbers."""
     spools = []
-    for closing in sorted(folder.glob("worker-*.json")):
+    for closing in folder.glob("worker-*.json"):
         worker = int(closing.stem.removeprefix("worker-"))
         facts = json.loads(closing.read_text())
         rows = tail(folder / f"worker-{worker}.rows", 0)[0]
         spools.append(Spool(worker, rows, facts.pop("names"), facts))
-    return spools
+    return sorted(spools, key=lambda spool: spool.worker)
 
 
 def tail(path: Path, offset: int) -> tuple[np.ndarray[Any, Any], int]:

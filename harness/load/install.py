@@ -1,0 +1,103 @@
+"""Our options on Locust's command line, and what they put into a run: client, gate, recorder, conductor."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from locust import FastHttpUser, events
+from locust.runners import MasterRunner, WorkerRunner
+
+from harness.load import client, conductor, gate, workers
+from harness.load.conductor import Conductor, Timing
+from harness.load.recorder import Recorder
+from harness.load.spool import Folder
+
+if TYPE_CHECKING:
+    from locust.argument_parser import LocustArgumentParser
+    from locust.env import Environment
+
+
+def install() -> None:
+    """Add our options to Locust's command line, and what they ask for to a run that uses them."""
+    events.init_command_line_parser.add_listener(_add_options)
+    events.init.add_listener(_equip)
+    events.init.add_listener(_record)
+
+
+def _add_options(parser: LocustArgumentParser) -> None:
+    def add(name: str, default: Any, says: str, **more: Any) -> None:
+        parser.add_argument(
+            name,
+            default=default,
+            type=type(default),
+            help=f"session-bench: {says}",
+            include_in_web_ui=False,
+            **more,
+        )
+
+    add("--client", "lean", "who sends a FastHttpUser's requests: we, or Locust's client", choices=["lean", "stock"])
+    add("--spool", "", "record every request into this folder, and end when the phases below are over", metavar="DIR")
+    add("--rate", 0.0, "open load of so many arrivals a second; 0: closed load")
+    add("--arrivals", "exponential", "intervals between arrivals", choices=["exponential", "constant"])
+    add("--warmup-s", 1.0, "load before the window")
+    add("--warmup-most-s", 0.0, "load before the window until it is steady; not above --warmup-s: fixed")
+    add("--window-s", 3.0, "load that counts")
+    add("--drain-s", 2.0, "what arrived in the window may finish so long after it")
+    add("--closed-s", 0.0, "closed load behind an open window")
+    add("--closed-users", 16, "its loops")
+    add("--seed", 0, "seeds arrivals and the users' choices")
+
+
+def _equip(environment: Environment, **_: Any) -> None:
+    options: Any = environment.parsed_options
+    if options.client == "lean":
+        for user_class in environment.user_classes:
+            if issubclass(user_class, FastHttpUser):
+                client.equip(user_class)
+
+
+def _record(environment: Environment, **_: Any) -> None:
+    options: Any = environment.parsed_options
+    runner = environment.runner
+    if not options.spool:
+        return
+    if not environment.user_classes:
+        sys.exit("the scenario defines no user class")
+    folder = Path(options.spool)
+    # Locust's own exit code is 1 for any failed request; the harness judges the trial from its data.
+    environment.events.quitting.add_listener(_exit_well)
+    if isinstance(runner, MasterRunner):
+        workers.Master(environment, runner, folder)
+        return
+    worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+    sink = workers.Channel(runner) if isinstance(runner, WorkerRunner) else Folder(folder, worker)
+    # Each worker has its own numbers: they would all make the same choices after a fork.
+    random.seed(f"{options.seed}/{worker}")
+    recorder = Recorder(environment, sink)
+    opened = None
+    if options.rate:
+        opened = gate.Gate(recorder.flight, seed=f"arrivals {options.seed}/{worker}")
+        gate.install(opened)
+    lead = Conductor(recorder, opened)
+    if isinstance(runner, WorkerRunner):
+        workers.Worker(environment, runner, lead)
+        return
+    timing = Timing.of(environment)
+
+    def conduct() -> None:
+        begin_ns = monotonic_ns()
+        lead.run(timing, begin_ns, lambda: conductor.window_begins(timing, begin_ns, folder))
+        runner.quit()  # type: ignore[union-attr] # Locust makes it before its init event
+
+    environment.events.spawning_complete.add_listener(lambda **_: gevent.spawn(conduct))
+    environment.events.quitting.add_listener(lambda **_: lead.close(timing.window_s))
+
+
+def _exit_well(environment: Environment, **_: Any) -> None:
+    if environment.process_exit_code is None:
+        environment.process_exit_code = 0
