@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from reports.format import FAILURES, OUTCOMES, ROLES, Figures, Outcome, Spread, Summary
+from reports import openload
+from reports.baseline import over
+from reports.columns import ANSWERED, CENSORED, NULL, RIGHT, among, codes, ints, one_of, outcomes, start_us
+from reports.format import FAILURES, OUTCOMES, ROLES, Figures, Instrument, Spread, Summary
+from reports.quantiles import percentiles
+from reports.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,109 +21,131 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from reports.format import Arm, Trial, Verdict
-
-    Ints: TypeAlias = npt.NDArray[np.int64]
-    Mask: TypeAlias = npt.NDArray[np.bool_]
+    from reports.columns import Ints, Mask
+    from reports.format import Arm, Load, Trial, Verdict
 
 PERCENTILES: Final = {"p50_us": 50, "p95_us": 95, "p99_us": 99}
-ANSWERED: Final[frozenset[Outcome]] = frozenset({"ok", "refused", "http_error", "wrong_answer"})
-"""Outcomes for which the app did its work; CPU is divided by their number."""
-RIGHT: Final[frozenset[Outcome]] = frozenset({"ok", "refused"})
-"""Outcomes whose time is a latency; they make up requests/s."""
-CENSORED: Final[frozenset[Outcome]] = frozenset({"timeout", "cut", "unsent"})
-"""Outcomes of which only a lower bound was seen: the wait until it ended."""
-
 _TIMES: Final = (*PERCENTILES, "mean_us", "max_us")
-_RESOURCES: Final = ("cpu_us_per_request", "rss_bytes", "pss_bytes", "cpu_share")
+_SERVICE_TIMES: Final = (*(f"service_{name}" for name in PERCENTILES), "service_mean_us")
+_RESOURCES: Final = ("cpu_us_per_request", "rss_bytes", "pss_bytes", "cpu_share", "ctx_switches_per_request")
 METRICS: Final = (
-    *PERCENTILES, "max_us", "mean_us", "requests_per_s", "error_share",
-    *(f"{role}_{name}" for name in _RESOURCES for role in ROLES),
+    *PERCENTILES, "max_us", "mean_us", "requests_per_s", "throughput_per_s", "error_share", *_SERVICE_TIMES,
+    "dispatch_lag_p50_us", "dispatch_lag_p99_us", *(f"{role}_{name}" for name in _RESOURCES for role in ROLES),
 )  # fmt: skip
-"""Every name that `Summary.metrics` can hold."""
+"""Every name that `Summary.metrics` can hold.
+
+`throughput_per_s` is what closed loops drew: in the closed phase behind an open window, or in the window itself.
+"""
+COSTS: Final = (
+    *PERCENTILES, "mean_us", "app_cpu_us_per_request", "store_cpu_us_per_request", "app_pss_bytes",
+)  # fmt: skip
+"""Every name that `Summary.over_baseline` can hold."""
 
 
-def percentile(ordered: Ints, percent: int) -> int | None:
-    """Return the nearest-rank percentile of ascending values: the first that `percent` do not exceed.
-
-    This is the inverse of the empirical distribution function (Hyndman & Fan's definition 1), always a value
-    that was seen. None when less than one value lies beyond it, as for 99 under 100 values: it would be the
-    maximum by another name.
-    """
-    count = len(ordered)
-    if count * (100 - percent) < 100:  # noqa: PLR2004 - per cent
-        return None
-    rank = -(-count * percent // 100)
-    return int(ordered[rank - 1])
-
-
-def figures(requests: pa.Table, resources: pa.Table | None, *, arm: int, window_s: float) -> Figures:
+def figures(
+    requests: pa.Table, resources: pa.Table | None, *, arm: int, window_s: float, load: Load | None = None
+) -> Figures:
     """Return the figures of one arm in a trial's window, which begins at 0 µs and lasts `window_s`.
 
-    `requests` and `resources` are as in `reports.tables`, warm-up and drain included. A request belongs to
-    the window by its intended start: scheduled, or sent where nothing was scheduled (closed load).
+    `requests` and `resources` are as in `reports.tables`, warm-up and drain included; the closed phase behind the
+    window is left out. A request belongs to the window by its intended start: scheduled, or sent where nothing was
+    scheduled (closed load). What only open load has is filled in when `load` is open.
     """
-    start = _start_us(requests)
-    inside = (start != _NULL) & (start >= 0) & (start < round(window_s * 1e6))
-    mine = inside & (_column(requests, "arm") == arm)
-    outcomes = _words(requests, "outcome")
-    answered = np.isin(outcomes, list(ANSWERED))
-    response_us = _column(requests, "response_us")
-    whole = _figures(response_us[mine], outcomes[mine], window_s)
-    if resources is not None:
-        # What the arms share, such as the generator, is divided by the requests of all of them.
-        _add_resources(
-            whole,
-            resources,
-            arm,
-            window_s,
-            answered=int(answered[mine].sum()),
-            answered_by_all=int(answered[inside].sum()),
-        )
-    names = _words(requests, "name")
-    for name in sorted(set(names[mine])):
-        step = mine & (names == name)
-        whole.steps[str(name)] = _figures(response_us[step], outcomes[step], window_s)
+    whole = _measured(requests, resources, arm=arm, from_us=0, window_s=window_s, closed_phase=False)
+    if load is not None and load.kind == "open":
+        openload.add(whole, requests, arm=arm, window_s=window_s, load=load)
     return whole
 
 
-def timed(requests: pa.Table, arm: int) -> tuple[Ints, Ints, Mask]:
+def closed_figures(
+    requests: pa.Table, resources: pa.Table | None, *, arm: int, from_s: float, window_s: float
+) -> Figures:
+    """Return the figures of the closed phase, of requests sent in `window_s` from `from_s` on; else as `figures`."""
+    return _measured(requests, resources, arm=arm, from_us=round(from_s * 1e6), window_s=window_s, closed_phase=True)
+
+
+def instrument(
+    resources: pa.Table | None, lags_ns: npt.NDArray[np.int64], *, window_s: float, from_s: float = 0.0
+) -> Instrument:
+    """Return what the tables know of the instrument in an interval of a trial, by default the window.
+
+    `lags_ns` is how late the generator's event loop served its timer, each time in the interval. Steal time and the
+    clocks are the caller's to fill in.
+    """
+    from_us, to_us = round(from_s * 1e6), round((from_s + window_s) * 1e6)
+    usage = None if resources is None else Usage(resources)
+    p50_ns, p99_ns = percentiles(lags_ns, (50, 99))
+    return Instrument(
+        loop_lag_p50_us=None if p50_ns is None else p50_ns / 1e3,
+        loop_lag_p99_us=None if p99_ns is None else p99_ns / 1e3,
+        waiting_share=usage.waiting_share(from_us, to_us) if usage else None,
+        cpu_apart=usage.cpu_apart(from_us, to_us) if usage else {},
+    )
+
+
+def timed(requests: pa.Table, arm: int, *, closed_phase: bool = False) -> tuple[Ints, Ints, Mask]:
     """Return what one arm's requests took, in order of their intended start; percentiles are of these.
 
     The three arrays are the intended start and the response in µs, and whether there was an answer: where
-    there was none, the response is the wait that was seen. Errors are left out; warm-up and drain are not.
+    there was none, the response is the wait that was seen. Errors are left out; warm-up and drain are not. They are
+    the requests of the closed phase, or all others.
     """
-    start = _start_us(requests)
-    response_us = _column(requests, "response_us")
-    outcomes = _words(requests, "outcome")
-    kept = np.isin(outcomes, list(RIGHT | CENSORED)) & (response_us != _NULL) & (start != _NULL)
-    kept &= _column(requests, "arm") == arm
-    order = np.flatnonzero(kept)[np.argsort(start[kept], kind="stable")]
-    return start[order], response_us[order], np.isin(outcomes[order], list(RIGHT))
+    start, response, kinds = start_us(requests), ints(requests, "response_us"), outcomes(requests)
+    kept = one_of(RIGHT | CENSORED)[kinds] & (response != NULL) & (start != NULL)
+    kept &= (ints(requests, "arm") == arm) & (among(requests, "phase", ("closed",)) == closed_phase)
+    rows = np.flatnonzero(kept)
+    rows = rows[np.argsort(start[rows], kind="stable")]
+    return start[rows], response[rows], one_of(RIGHT)[kinds[rows]]
 
 
-def summaries(trials: Sequence[Trial]) -> list[Summary]:
-    """Return one summary per variant, in the order in which they first ran.
+def backwards(requests: pa.Table) -> int:
+    """Return how many requests took less than no time; a clock that runs on has none."""
+    times = (ints(requests, name) for name in ("service_us", "response_us"))
+    return int(np.logical_or.reduce([(each < 0) & (each != NULL) for each in times]).sum())
 
-    Figures of INVALID trials count for nothing but their number in `states`.
+
+def summaries(trials: Sequence[Trial], baseline: str | None = None) -> list[Summary]:
+    """Return one summary per variant, in the order in which they first ran; only latency trials make them.
+
+    Figures of INVALID trials count for nothing but their number in `states`. `baseline` names the variant that keeps
+    nothing: what the others cost over it is paired block by block, by each block's last attempt that counts.
     """
     ran: dict[str, list[tuple[Verdict, Arm]]] = {}
+    by_block: dict[str, dict[int, Figures]] = {}
     for trial in trials:
+        if trial.purpose != "latency":
+            continue
         for arm in trial.arms:
             ran.setdefault(arm.variant, []).append((trial.verdict, arm))
-    return [_summary(name, arms) for name, arms in ran.items()]
+            if trial.verdict.state != "INVALID" and arm.figures is not None:
+                by_block.setdefault(arm.variant, {})[trial.block] = arm.figures
+    found = [_summary(name, arms) for name, arms in ran.items()]
+    if baseline is not None:
+        costs = {name: {block: _costs(each) for block, each in blocks.items()} for name, blocks in by_block.items()}
+        over_baseline = over(costs, baseline, COSTS)
+        for summary in found:
+            summary.over_baseline = over_baseline.get(summary.variant, {})
+    return found
+
+
+def _costs(figures: Figures) -> dict[str, float]:
+    """Return what a trial knows exactly: a lower bound less something is nothing."""
+    known = {name: value for name, value in metrics(figures).items() if name not in figures.at_least}
+    # Who has no store spends nothing on one.
+    return {"store_cpu_us_per_request": 0.0, **known}
 
 
 def _summary(name: str, arms: list[tuple[Verdict, Arm]]) -> Summary:
-    counted = [arm.figures for verdict, arm in arms if verdict.state != "INVALID" and arm.figures is not None]
-    values = [metrics(each) for each in counted]
+    counted = [arm for verdict, arm in arms if verdict.state != "INVALID"]
+    measured = [arm.figures for arm in counted if arm.figures is not None]
+    values = [metrics(arm.figures, arm.closed) for arm in counted if arm.figures is not None]
     return Summary(
         variant=name,
-        trials=len(counted),
+        trials=len(measured),
         states=dict(Counter(verdict.state for verdict, _ in arms)),
-        requests=sum(each.requests for each in counted),
-        errors=sum(map(errors, counted)),
-        wrong_answers=sum(each.outcomes.get("wrong_answer", 0) for each in counted),
+        requests=sum(each.requests for each in measured),
+        errors=sum(map(errors, measured)),
+        wrong_answers=sum(each.outcomes.get("wrong_answer", 0) for each in measured),
         metrics={
             metric: _spread(seen) for metric in METRICS if (seen := [one[metric] for one in values if metric in one])
         },
@@ -130,11 +157,16 @@ def errors(figures: Figures) -> int:
     return sum(figures.outcomes.get(outcome, 0) for outcome in FAILURES)
 
 
-def metrics(figures: Figures) -> dict[str, float]:
-    """Return the figures that were measured as a flat mapping by the names of `METRICS`."""
+def metrics(figures: Figures, closed: Figures | None = None) -> dict[str, float]:
+    """Return the figures that were measured as a flat mapping by the names of `METRICS`.
+
+    `closed` are those of the closed phase behind an open window.
+    """
     flat: dict[str, float | None] = {name: getattr(figures, name) for name in METRICS if name in Figures.model_fields}
     for name in _RESOURCES:
         flat.update({f"{role}_{name}": value for role, value in getattr(figures, name).items()})
+    drawn_by_loops = figures if closed is None and figures.queue_growth is None else closed
+    flat["throughput_per_s"] = drawn_by_loops.requests_per_s if drawn_by_loops else None
     return {name: value for name in METRICS if (value := flat.get(name)) is not None}
 
 
@@ -143,116 +175,90 @@ def _spread(values: Iterable[float]) -> Spread:
     return Spread(median=statistics.median(seen), min=seen[0], max=seen[-1], trials=len(seen))
 
 
-def _figures(response_us: Ints, outcomes: Any, window_s: float) -> Figures:
-    count = Counter(str(outcome) for outcome in outcomes)
-    timed = response_us != _NULL
-    right = np.isin(outcomes, list(RIGHT)) & timed
-    censored = np.isin(outcomes, list(CENSORED)) & timed
-    seen = np.sort(response_us[right | censored])
-    # The same with waits of which nobody saw the end as long as can be: where both agree, it is exact.
-    longest = np.sort(np.where(censored, _NEVER, response_us)[right | censored])
-    times = {name: percentile(seen, percent) for name, percent in PERCENTILES.items()}
-    at_least = [name for name, percent in PERCENTILES.items() if percentile(longest, percent) != times[name]]
-    if censored.any():
-        at_least += ["mean_us", "max_us"]
+def _measured(
+    requests: pa.Table, resources: pa.Table | None, *, arm: int, from_us: int, window_s: float, closed_phase: bool
+) -> Figures:
+    window_us = round(window_s * 1e6)
+    start = start_us(requests)
+    inside = (start >= from_us) & (start < from_us + window_us)
+    del start
+    inside &= among(requests, "phase", ("closed",)) == closed_phase
+    mine = inside & (ints(requests, "arm") == arm)
+    every_kind = outcomes(requests)
+    kinds = every_kind[mine]
+    response, service = (ints(requests, name)[mine] for name in ("response_us", "service_us"))
+    whole = _figures(response, service, kinds, window_s)
+    if resources is not None:
+        answered = one_of(ANSWERED)
+        Usage(resources).add(
+            whole,
+            arm=arm,
+            from_us=from_us,
+            window_us=window_us,
+            answered=int(answered[kinds].sum()),
+            answered_by_all=int(answered[every_kind[inside]].sum()),
+        )
+    places, names = codes(requests, "name")
+    places = places[mine]
+    for place in sorted(np.unique(places).tolist(), key=names.__getitem__):
+        step = places == place
+        whole.steps[names[place]] = _figures(response[step], service[step], kinds[step], window_s)
+    return whole
+
+
+def _figures(response: Ints, service: Ints, kinds: npt.NDArray[np.int8], window_s: float) -> Figures:
+    counts = np.bincount(kinds, minlength=len(OUTCOMES)).tolist()
+    count = {outcome: number for outcome, number in zip(OUTCOMES, counts, strict=True) if number}
+    times = _times(response, kinds)
+    served = _times(service, kinds)
+    right = int((one_of(RIGHT)[kinds] & (response != NULL)).sum())
     return Figures(
-        requests=len(outcomes),
-        outcomes={outcome: count[outcome] for outcome in OUTCOMES if count[outcome]},
+        requests=len(kinds),
+        outcomes=count,
         window_s=window_s,
-        requests_per_s=int(right.sum()) / window_s,
-        mean_us=float(seen.mean()) if len(seen) else None,
-        max_us=int(seen[-1]) if len(seen) else None,
-        p50_us=times["p50_us"],
-        p95_us=times["p95_us"],
-        p99_us=times["p99_us"],
-        at_least=[name for name in _TIMES if name in at_least],
-        error_share=sum(count[outcome] for outcome in FAILURES) / len(outcomes) if len(outcomes) else 0.0,
+        requests_per_s=right / window_s,
+        mean_us=times.known["mean_us"],
+        p50_us=times.known["p50_us"],
+        p95_us=times.known["p95_us"],
+        p99_us=times.known["p99_us"],
+        max_us=times.known["max_us"],
+        at_least=[
+            *times.at_least,
+            *(name for each in served.at_least if (name := f"service_{each}") in _SERVICE_TIMES),
+        ],
+        error_share=sum(count.get(outcome, 0) for outcome in FAILURES) / len(kinds) if len(kinds) else 0.0,
         cpu_us_per_request=dict.fromkeys(ROLES),
         rss_bytes=dict.fromkeys(ROLES),
         pss_bytes=dict.fromkeys(ROLES),
         cpu_share=dict.fromkeys(ROLES),
+        ctx_switches_per_request=dict.fromkeys(ROLES),
+        service_mean_us=served.known["mean_us"],
+        service_p50_us=served.known["p50_us"],
+        service_p95_us=served.known["p95_us"],
+        service_p99_us=served.known["p99_us"],
     )
 
 
-def _add_resources(
-    into: Figures, resources: pa.Table, arm: int, window_s: float, *, answered: int, answered_by_all: int
-) -> None:
-    columns = {name: _column(resources, name) for name in ("t_us", "arm", "pid", "cpu_ns", "rss_bytes", "pss_bytes")}
-    roles = _words(resources, "role")
-    sweeps = np.unique(columns["t_us"])
-    window_us = round(window_s * 1e6)
-    for role in ROLES:
-        rows = (roles == role) & (columns["arm"] == arm)
-        requests = answered
-        if not rows.any():
-            rows = (roles == role) & (columns["arm"] == _NULL)
-            requests = answered_by_all
-        if not rows.any():
-            continue
-        mine = {name: values[rows] for name, values in columns.items()}
-        cpu_ns = _cpu_ns(mine, sweeps, window_us)
-        into.cpu_share[role] = cpu_ns / 1e9 / window_s
-        into.cpu_us_per_request[role] = cpu_ns / 1e3 / requests if requests else None
-        into.rss_bytes[role] = _largest_sum(mine["t_us"], mine["rss_bytes"])
-        into.pss_bytes[role] = _largest_sum(mine["t_us"], mine["pss_bytes"])
+class _Times(NamedTuple):
+    """Percentiles, mean and maximum by name, and the names of those that are only lower bounds."""
+
+    known: dict[str, float | None]
+    at_least: list[str]
 
 
-def _cpu_ns(rows: dict[str, Ints], sweeps: Ints, window_us: int) -> float:
-    """Return the CPU time that a role's processes spent in the window.
-
-    Between two sweeps a process is taken to have spent evenly. One that is missing from a sweep before its
-    first sample began at zero then; one that is missing after its last had spent nothing more.
-    """
-    total = 0.0
-    for pid in np.unique(rows["pid"]):
-        mine = rows["pid"] == pid
-        order = np.argsort(rows["t_us"][mine], kind="stable")
-        t_us = rows["t_us"][mine][order]
-        counter = rows["cpu_ns"][mine][order]
-        earlier = sweeps[sweeps < t_us[0]]
-        if len(earlier):
-            t_us = np.concatenate([earlier[-1:], t_us])
-            counter = np.concatenate([[0], counter])
-        spent = np.diff(counter)
-        # A counter that fell belongs to another process, which was given the number of one that had ended.
-        spent = np.where(spent < 0, counter[1:], spent)
-        cumulated = np.concatenate([[0], np.cumsum(spent)])
-        before, after = np.interp([0, window_us], t_us, cumulated)
-        total += float(after - before)
-    return total
+def _times(values_us: Ints, kinds: npt.NDArray[np.int8]) -> _Times:
+    kept = one_of(RIGHT | CENSORED)[kinds] & (values_us != NULL)
+    seen = values_us[kept]
+    known: dict[str, float | None] = dict(zip(PERCENTILES, percentiles(seen, [*PERCENTILES.values()]), strict=True))
+    known |= {"mean_us": float(seen.mean()), "max_us": int(seen.max())} if len(seen) else dict.fromkeys(_TIMES[-2:])
+    unended = one_of(CENSORED)[kinds[kept]]
+    if not unended.any():
+        return _Times(known, [])
+    # The same with waits of which nobody saw the end as long as can be: where both agree, it is exact.
+    seen[unended] = _NEVER
+    longest = percentiles(seen, [*PERCENTILES.values()])
+    bounds = [name for name, value in zip(PERCENTILES, longest, strict=True) if known[name] != value]
+    return _Times(known, [*bounds, *_TIMES[-2:]])
 
 
-def _largest_sum(t_us: Ints, values: Ints) -> int | None:
-    """Return the largest sum over one sweep; a sweep of the warm-up, or that lacks a value, has none.
-
-    Sweeps after the window count: what costs too much to be read while it lasts is read then.
-    """
-    inside = t_us >= 0
-    sweeps, place = np.unique(t_us[inside], return_inverse=True)
-    sums = np.zeros(len(sweeps), dtype=np.int64)
-    np.add.at(sums, place, values[inside])
-    whole = np.ones(len(sweeps), dtype=bool)
-    whole[place[values[inside] == _NULL]] = False
-    return int(sums[whole].max()) if whole.any() else None
-
-
-_NULL: Final = np.iinfo(np.int64).min
 _NEVER: Final = np.iinfo(np.int64).max
-
-
-def _start_us(requests: pa.Table) -> Ints:
-    """Return when each request was meant to start, or was sent where nothing was scheduled."""
-    scheduled = _column(requests, "scheduled_us")
-    return np.where(scheduled == _NULL, _column(requests, "sent_us"), scheduled)
-
-
-def _column(table: pa.Table, name: str) -> Ints:
-    """Return an integer column with nulls as the smallest integer."""
-    column = table.column(name).cast("int64")
-    values: Ints = column.fill_null(_NULL).to_numpy()
-    return values
-
-
-def _words(table: pa.Table, name: str) -> Any:
-    """Return a column of words as an array of objects."""
-    return table.column(name).cast("string").to_numpy()
