@@ -80,6 +80,7 @@ class Recorder:
         now_ns = self._cut_ns = monotonic_ns()
         for flight in self._flights:
             if flight.open:
+                flight.open = False
                 wait_ns = now_ns - flight.sent_ns
                 self._add("(cut)", flight, flight.scheduled_ns, flight.wake_lag_ns, flight.sent_ns, wait_ns, "cut")
         for scheduled_ns in unsent_ns:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import config, plan, scenarios
 from harness.arms import Arm
 from harness.variants import Wanted
+from reports.format import Arm as FormatArm
+from reports.format import Load, Trial, Verdict
 
 if TYPE_CHECKING:
     from reports.format import Plan
@@ -39,14 +42,6 @@ def test_blocks_differ_and_seeds_matter() -> None:
     assert first != second
 
 
-def test_trials_are_numbered_through() -> None:
-    made = make(["a", "b"], blocks=2)
-    listed = plan.trials(made)
-    assert [number for number, _, _ in listed] == [1, 2, 3, 4]
-    assert [block for _, block, _ in listed] == [1, 1, 2, 2]
-    assert [name for _, _, name in listed] == made.order[0] + made.order[1]
-
-
 def test_a_ranking_takes_twelve_blocks() -> None:
     assert not make(["a"], blocks=11).ranking
     assert make(["a"], blocks=12).ranking
@@ -54,5 +49,70 @@ def test_a_ranking_takes_twelve_blocks() -> None:
 
 def test_the_estimate_grows_with_what_is_left() -> None:
     made = make(["a", "b"], blocks=3, warmup_s=1, window_s=3)
-    assert plan.estimate_s(made, 6, 0) == 2 * plan.estimate_s(made, 3, 0)
-    assert plan.estimate_s(made, 6, 1) > plan.estimate_s(made, 6, 0)
+    assert plan.estimate_s(made, 0) == 2 * plan.estimate_s(made, 0, done=3)
+    assert plan.estimate_s(made, 1) > plan.estimate_s(made, 0)
+    assert plan.estimate_s(make(["a", "b"], blocks=3, ladder=[100], slo="p99<20ms"), 0) > plan.estimate_s(made, 0)
+
+
+def done(planned: plan.Planned, state: str = "VALID", error: str | None = None) -> Trial:
+    return Trial(
+        number=1, block=planned.block, attempt=planned.attempt, purpose=planned.purpose, load=planned.load,
+        arms=[FormatArm(variant=planned.variant)], started_at="", warmup_s=1, window_s=3, error=error,
+        verdict=Verdict.model_validate({"state": state}),
+    )  # fmt: skip
+
+
+def test_what_the_instrument_spoilt_is_repeated_twice() -> None:
+    made = make(["a"], blocks=1)
+    (block,) = plan.blocks(made)
+    trials: list[Trial] = []
+    for attempt in (1, 2, 3):
+        (again,) = plan.left(block, trials, made)
+        assert again.attempt == attempt
+        trials.append(done(again, "INVALID"))
+    assert plan.left(block, trials, made) == []
+
+
+@pytest.mark.parametrize("state", ["VALID", "SUSPECT", "OVERLOADED", "FAILED"])
+def test_what_the_subject_did_is_never_repeated(state: str) -> None:
+    made = make(["a"], blocks=1)
+    (block,) = plan.blocks(made)
+    assert plan.left(block, [done(block[0], state)], made) == []
+
+
+def test_what_could_not_be_measured_at_all_is_not_tried_again() -> None:
+    made = make(["a"], blocks=1)
+    (block,) = plan.blocks(made)
+    assert plan.left(block, [done(block[0], "INVALID", "the app did not start")], made) == []
+
+
+def test_a_ladder_has_every_variant_on_every_rung() -> None:
+    made = make(["a", "b"], blocks=1, ladder=[100, 50], ladder_blocks=2)
+    _, *ladder = plan.blocks(made)
+    rungs = {("a", 50.0), ("a", 100.0), ("b", 50.0), ("b", 100.0)}
+    assert [{(each.variant, each.load.rate_per_s) for each in block} for block in ladder] == [rungs, rungs]
+    assert {each.purpose for block in ladder for each in block} == {"ladder"}
+    assert [list(block) for block in plan.blocks(made)] == [list(block) for block in plan.blocks(made)]
+
+
+def test_only_latency_trials_have_a_closed_phase() -> None:
+    made = make(["a"], closed_s=2, slo="p99<20ms")
+    assert plan.phases(made, "latency", made.load).closed_s == 2
+    assert plan.phases(made, "ladder", made.load).closed_s == 0
+    assert plan.phases(make(["a"], rate=0), "latency", Load(users=4)).closed_s == 0
+    assert plan.phases(made, "capacity", made.load).window_s <= made.window_s
+
+
+def test_a_probe_goes_before_a_rate_that_was_left_open() -> None:
+    assert plan.probes(make(["a", "b"])) == []
+    assert plan.probes(make(["a", "b"], rate=0)) == []
+    probes = plan.probes(make(["a", "b"], rate="probe"))
+    assert sorted(each.variant for each in probes) == ["a", "b"]
+    assert {each.load.kind for each in probes} == {"closed"}
+
+
+@given(st.floats(1, 1e6))
+def test_the_common_rate_is_a_round_half_of_the_slowest(slowest: float) -> None:
+    rate = plan.common_rate(slowest)
+    assert f"{rate:.0e}"[0] in "125"
+    assert rate <= max(slowest / 2, 1) < rate * 2.5

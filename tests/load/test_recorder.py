@@ -2,77 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from harness.load import spool
-from tests.harness.command import TIMEOUT_S
+from tests.load import locust
+from tests.load.locust import outcomes, reflector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-HEADLESS = ("--headless", "--only-summary", "--stop-timeout=1", "--warmup-s=0.3", "--window-s=0.7")
+    from harness.load import spool
 
-SCENARIO = """
-from locust import FastHttpUser, HttpUser, constant, task
-
-class Own(Exception):
-    outcome = "wrong_answer"
-
-class User(FastHttpUser):
-    wait_time = constant(0)
+STEP = """
     network_timeout = {timeout_s}
 
     @task
     def step(self):
         with self.client.get("/ping", name="{name}", catch_response=True) as response:
             {check}
+
+class Own(Exception):
+    outcome = "wrong_answer"
 """
-
-
-@contextmanager
-def reflector() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.set_inheritable(True)
-        command = [sys.executable, "-m", "harness.reflector", "--fd", str(listener.fileno())]
-        process = subprocess.Popen(command, pass_fds=[listener.fileno()])
-        port = listener.getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        assert process.wait(TIMEOUT_S) == 0
 
 
 def load(
     folder: Path, host: str, check: str = "pass", *, name: str = "ping", users: int = 2, timeout_s: float = 30
 ) -> spool.Spool:
-    (folder / "mine.py").write_text(SCENARIO.format(check=check, name=name, timeout_s=timeout_s))
-    command = [sys.executable, "-m", "harness.load", "-f", "mine.py", f"--host={host}", f"--spool={folder}"]
-    done = subprocess.run(
-        [*command, *HEADLESS, f"--users={users}", f"--spawn-rate={users}"],
-        cwd=folder,
-        env={**os.environ, "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (read,) = spool.read(folder)
-    return read
-
-
-def outcomes(read: spool.Spool) -> set[str]:
-    return {spool.OUTCOMES[number] for number in read.rows["outcome"]}
+    step = STEP.format(check=check, name=name, timeout_s=timeout_s)
+    return locust.load(folder, host, step, "--warmup-s=0.3", "--window-s=0.7", users=users)
 
 
 def test_requests_lie_where_the_trial_says(tmp_path: Path) -> None:
