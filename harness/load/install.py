@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust import FastHttpUser, events
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
-from harness.load import client, conductor, gate, workers
+from harness.load import client, conductor, gate, spool, workers
 from harness.load.conductor import Conductor, Timing
 from harness.load.recorder import Recorder
-from harness.load.spool import Folder
 
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
+
+    from harness.load.gate import Gate
+    from harness.load.spool import Sink
 
 
 def install() -> None:
@@ -64,38 +66,62 @@ def _equip(environment: Environment, **_: Any) -> None:
 def _record(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
     runner = environment.runner
-    if not options.spool:
+    if not options.spool and not options.rate:
         return
     if not environment.user_classes:
         sys.exit("the scenario defines no user class")
-    folder = Path(options.spool)
-    # Locust's own exit code is 1 for any failed request; the harness judges the trial from its data.
-    environment.events.quitting.add_listener(_exit_well)
+    if not options.spool and not isinstance(runner, LocalRunner):
+        sys.exit("--rate over several workers needs --spool DIR: they are led and recorded together")
+    if options.spool:
+        # Locust's own exit code is 1 for any failed request; the harness judges the trial from its data.
+        environment.events.quitting.add_listener(_exit_well)
     if isinstance(runner, MasterRunner):
-        workers.Master(environment, runner, folder)
+        workers.Master(environment, runner, Path(options.spool))
         return
     worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
-    sink = workers.Channel(runner) if isinstance(runner, WorkerRunner) else Folder(folder, worker)
     # Each worker has its own numbers: they would all make the same choices after a fork.
     random.seed(f"{options.seed}/{worker}")
-    recorder = Recorder(environment, sink)
+    recorder = Recorder(environment, _sink(runner, options.spool))
     opened = None
     if options.rate:
         opened = gate.Gate(recorder.flight, seed=f"arrivals {options.seed}/{worker}")
         gate.install(opened)
-    lead = Conductor(recorder, opened)
     if isinstance(runner, WorkerRunner):
-        workers.Worker(environment, runner, lead)
-        return
+        workers.Worker(environment, runner, Conductor(recorder, opened))
+    elif options.spool:
+        _conduct(environment, Conductor(recorder, opened), Path(options.spool))
+    elif opened is not None:
+        _open(environment, opened)
+
+
+def _sink(runner: Any, folder: str) -> Sink:
+    if isinstance(runner, WorkerRunner):
+        return workers.Channel(runner)
+    return spool.Folder(Path(folder), 0) if folder else spool.Nowhere()
+
+
+def _conduct(environment: Environment, lead: Conductor, folder: Path) -> None:
+    """Lead this process through a trial as soon as its users are there."""
+    runner: Any = environment.runner
     timing = Timing.of(environment)
 
     def conduct() -> None:
         begin_ns = monotonic_ns()
         lead.run(timing, begin_ns, lambda: conductor.window_begins(timing, begin_ns, folder))
-        runner.quit()  # type: ignore[union-attr] # Locust makes it before its init event
+        runner.quit()
 
     environment.events.spawning_complete.add_listener(lambda **_: gevent.spawn(conduct))
     environment.events.quitting.add_listener(lambda **_: lead.close(timing.window_s))
+
+
+def _open(environment: Environment, opened: Gate) -> None:
+    """Let arrivals come for as long as Locust runs, with its web page or --run-time."""
+    timing = Timing.of(environment)
+
+    def begin(**_: Any) -> None:
+        opened.begin(monotonic_ns(), rate_per_s=timing.rate_per_s, kind=timing.arrivals)
+
+    environment.events.spawning_complete.add_listener(begin)
 
 
 def _exit_well(environment: Environment, **_: Any) -> None:

@@ -66,7 +66,7 @@ class Recorder:
         if known is None:
             known = user.__dict__["_flight"] = Flight(next(self._numbers))
             self._flights.append(known)
-        return known  # type: ignore[no-any-return]
+        return known
 
     def in_flight(self) -> bool:
         """Return whether a request waits for its answer."""

@@ -73,6 +73,16 @@ class Folder:
         staged.replace(self._closing)
 
 
+class Nowhere:
+    """A sink for load that nobody records."""
+
+    def write(self, chunk: bytes) -> None:
+        """Forget some rows."""
+
+    def close(self, facts: dict[str, Any]) -> None:
+        """Forget the facts."""
+
+
 class Writer:
     """Collects the rows of one Locust worker and hands them on in chunks, so that memory stays bounded.
 

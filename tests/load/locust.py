@@ -44,11 +44,11 @@ def reflector() -> Iterator[str]:
         assert process.wait(TIMEOUT_S) == 0
 
 
-def load(folder: Path, host: str, body: str, *options: str, users: int = 2) -> spool.Spool:
+def run(folder: Path, host: str, body: str, *options: str, users: int = 2) -> subprocess.CompletedProcess[str]:
     """Run a user class with this body; `options` are our command line's."""
     (folder / "mine.py").write_text(SCENARIO.format(body=body))
-    command = [sys.executable, "-m", "harness.load", "-f", "mine.py", f"--host={host}", f"--spool={folder}"]
-    done = subprocess.run(
+    command = [sys.executable, "-m", "harness.load", "-f", "mine.py", f"--host={host}"]
+    return subprocess.run(
         [*command, *HEADLESS, f"--users={users}", f"--spawn-rate={users}", *options],
         cwd=folder,
         env={**os.environ, "HOME": str(folder)},
@@ -57,6 +57,11 @@ def load(folder: Path, host: str, body: str, *options: str, users: int = 2) -> s
         timeout=TIMEOUT_S,
         check=False,
     )
+
+
+def load(folder: Path, host: str, body: str, *options: str, users: int = 2) -> spool.Spool:
+    """Run a user class with this body and return what was recorded."""
+    done = run(folder, host, body, f"--spool={folder}", *options, users=users)
     assert done.returncode == 0, done.stderr
     (read,) = spool.read(folder)
     return read

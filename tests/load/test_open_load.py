@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.load import spool
-from tests.load.locust import load, outcomes, reflector
+from tests.load.locust import load, outcomes, reflector, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,3 +186,12 @@ def test_either_client_is_recorded_alike(tmp_path: Path, client: str) -> None:
     assert outcomes(read) == {"ok"}
     assert np.all(rows["sent_ns"] >= rows["scheduled_ns"])
     assert np.all(rows["wake_lag_ns"] >= 0)
+
+
+def test_arrivals_come_without_a_record_too(tmp_path: Path) -> None:
+    """As with the web page: Locust's own statistics count what open load sends."""
+    with reflector() as host:
+        done = run(tmp_path, host, STEP, "--rate=100", "--run-time=2", "--json", users=10)
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)
+    assert 140 < entry["num_requests"] < 260
