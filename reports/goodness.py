@@ -29,9 +29,12 @@ def exponential_p(intervals_us: Ints, rate_per_s: float) -> float | None:
     """
     if len(intervals_us) < FEWEST:
         return None
-    scaled = _spread(intervals_us) * (rate_per_s / 1e6)
+    scaled = _spread(intervals_us)
+    scaled *= -rate_per_s / 1e6
     # ln F and ln (1 - F) of the exponential distribution: neither tail is computed as one less almost one.
-    return anderson_darling_p(_anderson_darling(np.log(-np.expm1(-scaled)), -scaled), len(scaled))
+    log_below = np.expm1(scaled)
+    np.log(np.negative(log_below, out=log_below), out=log_below)
+    return anderson_darling_p(_anderson_darling(log_below, scaled), len(scaled))
 
 
 def constant_p(intervals_us: Ints, rate_per_s: float) -> float | None:
@@ -66,8 +69,8 @@ def anderson_darling_p(statistic: float, count: int) -> float:
 def _anderson_darling(log_below: Floats, log_above: Floats) -> float:
     """Return A² from ln F and ln (1 - F) at the values in ascending order."""
     count = len(log_below)
-    odd = 2 * np.arange(1, count + 1) - 1
-    return float(-count - np.mean(odd * (log_below + log_above[::-1])))
+    odd = np.arange(1, 2 * count, 2, dtype=np.float64)
+    return float(-count - (odd @ log_below + odd @ log_above[::-1]) / count)
 
 
 def _spread(whole_us: Ints) -> Floats:
@@ -77,11 +80,13 @@ def _spread(whole_us: Ints) -> Floats:
     zero stands for the half µs above it: what would be below it counts on the other side.
     """
     values, counts = np.unique(whole_us, return_counts=True)
-    place = np.arange(len(whole_us)) - np.repeat(np.cumsum(counts) - counts, counts)
-    share = (place + 0.5) / np.repeat(counts, counts)
     low = np.maximum(values - 0.5, 0.0)
-    wide = values + 0.5 - low
-    return np.asarray(np.repeat(low, counts) + share * np.repeat(wide, counts), dtype=np.float64)
+    # In place: there may be ten million.
+    spread = np.arange(0.5, len(whole_us))
+    spread -= np.repeat(np.cumsum(counts) - counts, counts)
+    spread *= np.repeat((values + 0.5 - low) / counts, counts)
+    spread += np.repeat(low, counts)
+    return spread
 
 
 def _limit(z: float) -> float:

@@ -27,6 +27,10 @@ _INSTANTS: Final = 200
 """So many times in each fifth the unanswered are counted."""
 _HANDOVER_US: Final = 2
 """Times are cut to whole µs: an answer and the request that is meant to start with it are so far apart at most."""
+_MOMENTS: Final = 1 << 44
+"""More µs than a trial has: half a year."""
+_CHUNK: Final = 1 << 20
+"""So many requests are put in their places at once: ten million places take as much memory as ten million times."""
 _NEVER: Final = np.iinfo(np.int64).max
 
 
@@ -45,15 +49,15 @@ def add(into: Figures, requests: pa.Table, *, arm: int, window_s: float, load: L
     kinds = outcomes(requests)
     drawn &= mine & inside
     if count := int(drawn.sum()):
-        unheard = one_of(CENSORED)[kinds[drawn]]
-        into.achieved_share = 1 - int(unheard.sum()) / count
-        lag_us = ints(requests, "wake_lag_us")[drawn]
-        punctual = lag_us[lag_us != NULL]
-        into.queued_share = 1 - len(punctual) / count
-        into.dispatch_lag_p50_us, into.dispatch_lag_p99_us = percentiles(punctual, (50, 99))
+        into.achieved_share = 1 - int(one_of(CENSORED)[kinds[drawn]].sum()) / count
+        punctual_us = ints(requests, "wake_lag_us")[drawn]
+        punctual_us = punctual_us[punctual_us != NULL]
+        into.queued_share = 1 - len(punctual_us) / count
+        into.dispatch_lag_p50_us, into.dispatch_lag_p99_us = percentiles(punctual_us, (50, 99))
+        del punctual_us
     kept = mine & (start < to_us) & (start != NULL)
-    end = _end_us(requests, start, kinds, kept)
     start, kinds = start[kept], kinds[kept]
+    end = _end_us(start, ints(requests, "response_us")[kept], kinds)
     into.queue_growth = _growth(start, end, to_us)
     into.trends = _trends(start, end, kinds, window_s)
 
@@ -65,42 +69,48 @@ def _arrivals(requests: pa.Table, start: Ints) -> Mask:
     answered; what had waited for a user was there before that.
     """
     drawn: Mask = ints(requests, "scheduled_us") != NULL
-    sent = ints(requests, "sent_us")
-    unsure = drawn & (ints(requests, "wake_lag_us") == NULL) & (sent != NULL)
+    sent = ints(requests, "sent_us") != NULL
+    unsure = drawn & (ints(requests, "wake_lag_us") == NULL) & sent
+    known = sent & (ints(requests, "user") != NULL)
     if not unsure.any():
         return drawn
-    user = ints(requests, "user")
-    rows = np.flatnonzero((sent != NULL) & (user != NULL))
-    who = user[rows] * (int(ints(requests, "worker").max()) + 1) + ints(requests, "worker")[rows]
-    order = np.lexsort((sent[rows], who))
-    rows, who = rows[order], who[order]
-    answered = sent[rows] + ints(requests, "service_us")[rows]
-    later = np.zeros(len(rows), dtype=np.bool_)
-    later[1:] = (who[1:] == who[:-1]) & (np.abs(start[rows[1:]] - answered[:-1]) <= _HANDOVER_US)
-    drawn[rows[later & unsure[rows]]] = False
+    # One number for each user and moment, so that one sort finds the answers of every user.
+    answered = ints(requests, "user")[known]
+    answered *= int(ints(requests, "worker").max()) + 1
+    answered += ints(requests, "worker")[known]
+    answered *= _MOMENTS
+    meant = np.full(len(start), NULL)
+    meant[known] = answered + start[known]
+    meant = meant[unsure]
+    answered += ints(requests, "sent_us")[known]
+    answered += ints(requests, "service_us")[known]
+    answered.sort()
+    nearest = np.minimum(np.searchsorted(answered, meant - _HANDOVER_US), len(answered) - 1)
+    drawn[unsure] = np.abs(answered[nearest] - meant) > _HANDOVER_US
     return drawn
 
 
 def _arrivals_p(requests: pa.Table, start: Ints, drawn: Mask, load: Load) -> float | None:
     if not load.rate_per_s:
         return None
-    workers = ints(requests, "worker")[drawn]
     if load.arrivals == "exponential":
         # The parts of a Poisson process that each generator draws are together the whole again.
-        workers = np.zeros_like(workers)
-    parts = [np.sort(start[drawn][workers == worker]) for worker in np.unique(workers)]
-    if not parts:
-        return None
-    intervals = np.concatenate([part[1:] - part[:-1] for part in parts])
-    judge = goodness.exponential_p if load.arrivals == "exponential" else goodness.constant_p
-    return judge(intervals, load.rate_per_s / len(parts))
+        return goodness.exponential_p(_intervals(start[drawn]), load.rate_per_s)
+    workers = ints(requests, "worker")
+    parts = [_intervals(start[drawn & (workers == worker)]) for worker in np.unique(workers[drawn])]
+    return goodness.constant_p(np.concatenate(parts), load.rate_per_s / len(parts)) if parts else None
 
 
-def _end_us(requests: pa.Table, start: Ints, kinds: npt.NDArray[np.int8], kept: Mask) -> Ints:
+def _intervals(times: Ints) -> Ints:
+    times.sort()
+    return times[1:] - times[:-1]
+
+
+def _end_us(start: Ints, response: Ints, kinds: npt.NDArray[np.int8]) -> Ints:
     """Return when each request was over; `_NEVER` for those that the end of the trial cut off."""
-    response = ints(requests, "response_us")[kept]
-    cut = one_of({"cut", "unsent"})[kinds[kept]] | (response == NULL)
-    return np.where(cut, _NEVER, start[kept] + response)
+    end = start + response
+    end[one_of({"cut", "unsent"})[kinds] | (response == NULL)] = _NEVER
+    return end
 
 
 def _growth(start: Ints, end: Ints, to_us: int) -> float:
@@ -116,28 +126,39 @@ def _growth(start: Ints, end: Ints, to_us: int) -> float:
 
 def _unanswered(start: Ints, end: Ints, instants: Floats) -> Ints:
     """Return how many had arrived and were not over at each of these ascending instants."""
-    came = np.bincount(np.searchsorted(instants, start), minlength=len(instants) + 1)
-    went = np.bincount(np.searchsorted(instants, end), minlength=len(instants) + 1)
-    return np.asarray(np.cumsum(came - went)[:-1], dtype=np.int64)
+    change = _histogram(start, instants) - _histogram(end, instants)
+    return np.asarray(np.cumsum(change)[:-1], dtype=np.int64)
+
+
+def _histogram(times: Ints, edges: Floats) -> Ints:
+    """Return how many times lie before the first edge, between each two, and behind the last."""
+    counts = np.zeros(len(edges) + 1, dtype=np.int64)
+    for begin in range(0, len(times), _CHUNK):
+        places = np.searchsorted(edges, times[begin : begin + _CHUNK], side="right")
+        counts += np.bincount(places, minlength=len(counts))
+    return counts
 
 
 def _trends(start: Ints, end: Ints, kinds: npt.NDArray[np.int8], window_s: float) -> dict[str, float]:
-    """Return what trended, from the median response of each bin and its answers against its arrivals."""
+    """Return what trended, from the median response of each bin and its answers against its arrivals.
+
+    Afterwards there is rubbish in `start` and `end`.
+    """
     count, length_s = stationarity.bins(window_s)
     if not count:
         return {}
-    edges = np.arange(count + 1) * (length_s * 1e6)
-    came, went = (np.searchsorted(edges, times, side="right").astype(np.int16) - 1 for times in (start, end))
-    arrivals, answers = _count(came, count), _count(went[~one_of(CENSORED)[kinds]], count)
+    edges: Floats = np.arange(count + 1, dtype=np.float64) * (length_s * 1e6)
+    arrivals = _histogram(start, edges)[1:-1]
+    answers = _histogram(end[~one_of(CENSORED)[kinds]], edges)[1:-1]
     share = np.divide(answers, arrivals, out=np.full(count, np.nan), where=arrivals > 0)
-    timed = np.flatnonzero(one_of(RIGHT | CENSORED)[kinds] & (came >= 0) & (came < count))
-    timed = timed[np.argsort(came[timed], kind="stable")]
-    bounds = np.searchsorted(came[timed], np.arange(count + 1))
-    response = end[timed] - start[timed]
-    medians = [float(np.median(response[begin:stop])) if stop > begin else np.nan for begin, stop in pairwise(bounds)]
+    # From here on in place: each of these has a place for every request.
+    timed = one_of(RIGHT | CENSORED)[kinds] & (start >= 0) & (start < edges[-1])
+    response = np.subtract(end, start, out=end)
+    start //= round(length_s * 1e6)
+    place = np.where(timed, start, count).astype(np.uint8)
+    response = response[np.argsort(place, kind="stable")]
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=count)[:count])])
+    medians = [
+        float(np.median(response[begin:stop])) if stop > begin else np.nan for begin, stop in pairwise(bounds.tolist())
+    ]
     return stationarity.trends(medians, share)
-
-
-def _count(places: npt.NDArray[np.int16], count: int) -> Floats:
-    inside = (places >= 0) & (places < count)
-    return np.bincount(places[inside], minlength=count).astype(np.float64)

@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
-from reports.format import FAILURES, Figures, Verdict
-from reports.units import percent, plural
+from reports import doubts
+from reports.format import FAILURES, Figures, Instrument, Load, Verdict
+from reports.units import per_second, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ERROR_SHARE_LIMIT: Final = 0.001
-GENERATOR_SUSPECT: Final = 0.70
-GENERATOR_FULL: Final = 0.95
-"""Shares of the cores that the generator can use: one per process of it."""
+UNANSWERED_LIMIT: Final = 0.01
+"""Of the arrivals drawn: what the rate promised is drawn by chance, 300/s for 5 s under 98 % one time in five."""
+GROWTH_SHARE: Final = 0.01
+"""Of the arrivals between the window's first fifth and its last: as many of them as may stay unanswered."""
+GROWTH_SIGMAS: Final = 3.0
+"""Numbers in flight differ by chance, about as Poisson numbers do."""
+LIMIT_SHARE: Final = 0.90
+"""Of a core: who uses more has little left for what comes in bursts."""
+QUEUED_SHARE: Final = 0.10
+_BETWEEN_FIFTHS: Final = 0.8
 GRAVITY: Final = ("VALID", "SUSPECT", "OVERLOADED", "FAILED", "INVALID")
 
 
 def verdict(
     figures: Figures | None,
     *,
+    load: Load | None = None,
+    closed: Figures | None = None,
+    instrument: Instrument | None = None,
+    steady: bool | None = None,
+    backwards: int = 0,
     error: str | None = None,
     generator_processes: int = 1,
     cpus: Mapping[str, Sequence[int]] | None = None,
 ) -> Verdict:
     """Judge one arm's figures; `error` says why a trial came to nothing.
 
-    `cpus` are those that each role was pinned to, as in `Environment.cpus`. What the subject did (FAILED)
-    outweighs what was wrong with the measurement (INVALID, SUSPECT); the reasons name all of it.
+    `load` is what the generator was told, `closed` are the figures of the closed phase behind an open window,
+    `steady` is `Trial.steady`, `backwards` what `stats.backwards` counted, `cpus` those that each role was pinned to,
+    as in `Environment.cpus`.
+
+    What the subject did wrong (FAILED) outweighs what was wrong with the measurement (INVALID, SUSPECT), and a rate
+    that the generator could not keep is not the subject's (INVALID before OVERLOADED); the reasons name all of it.
     """
     if figures is None:
         return Verdict(state="INVALID", reasons=[error or "nothing was measured"])
+    machine, known = doubts.Machine(generator_processes, cpus or {}), instrument or Instrument()
+    is_open = load is not None and load.kind == "open"
     failed = _failed(figures)
-    suspect = _generator(figures, generator_processes, cpus or {})
-    invalid: list[str] = []
-    if figures.requests == 0:
-        invalid.insert(0, "no request was sent in the window")
-    elif figures.p50_us is None and not failed:
-        invalid.insert(0, f"only {figures.requests} requests fell into the window: too few for a median")
-    if error:
-        invalid.insert(0, error)
-    reasons = [*failed, *invalid, *suspect]
+    overloaded = _overloaded(figures, load, machine.cpus) if load and is_open else []
+    invalid = [error] if error else []
+    invalid += _nothing(figures, failed=bool(failed), is_open=is_open)
+    invalid += doubts.invalid(figures, known, machine, is_open=is_open)
+    if backwards:
+        invalid.append(f"{plural(backwards, 'request')} ended before they began: the clock was set back")
+    suspect = doubts.suspect(figures, known, machine, is_open=is_open)
+    if not overloaded:
+        suspect += _unsettled(figures.trends, steady=steady)
+    if closed is not None:
+        failed += [f"in the closed phase {reason}" for reason in _failed(closed)]
+        suspect += [f"in the closed phase {reason}" for reason in doubts.held_back(closed, machine)]
+    reasons = [*failed, *invalid, *overloaded, *suspect]
     if failed:
         return Verdict(state="FAILED", reasons=reasons)
     if invalid:
         return Verdict(state="INVALID", reasons=reasons)
+    if overloaded:
+        return Verdict(state="OVERLOADED", reasons=reasons)
     return Verdict(state="SUSPECT" if suspect else "VALID", reasons=reasons)
 
 
@@ -68,44 +94,65 @@ def _failed(figures: Figures) -> list[str]:
     return reasons
 
 
-def _generator(figures: Figures, processes: int, cpus: Mapping[str, Sequence[int]]) -> list[str]:
-    """Return why the generator makes the trial suspect.
+def _nothing(figures: Figures, *, failed: bool, is_open: bool) -> list[str]:
+    if figures.requests == 0:
+        return [f"no {'arrival was drawn' if is_open else 'request was sent'} in the window"]
+    if figures.p50_us is None and not failed:
+        return [f"only {plural(figures.requests, 'request')} fell into the window: too few for a median"]
+    return []
 
-    Never invalid: users in a closed loop wait for the generator too, and what they drew is still a lower bound.
-    """
-    share = figures.cpu_share.get("generator")
-    if share is None:
-        return ["the generator's CPU is not known, so nobody can say that it kept up"]
-    busy = share / processes
-    core = "its core" if processes == 1 else f"its {processes} cores"
-    if busy > GENERATOR_FULL:
-        reason = (
-            f"the generator used {percent(busy)} of {core}: it was the limit, not the app, so requests/s is an "
-            "at-least figure and latency is mostly the generator's; CPU per request stands"
+
+def _overloaded(figures: Figures, load: Load, cpus: Mapping[str, Sequence[int]]) -> list[str]:
+    """Return how it shows that the rate was not sustained, and what was probably the reason."""
+    shown = []
+    unanswered = 1 - figures.achieved_share if figures.achieved_share is not None else 0.0
+    if unanswered > UNANSWERED_LIMIT:
+        shown.append(
+            f"{percent(unanswered)} of the arrivals of the window got no answer (limit {percent(UNANSWERED_LIMIT)})"
         )
-        return [reason]
-    if busy > GENERATOR_SUSPECT:
-        reason = (
-            f"the generator used {percent(busy)} of {core} (limit {percent(GENERATOR_SUSPECT)}), so it may "
-            "have held the app back: requests/s is an at-least figure, and latency holds some of the "
-            "generator's waiting"
+    limit = growth_limit(figures)
+    if (figures.queue_growth or 0) > limit:
+        shown.append(
+            f"at its end {figures.queue_growth:,.0f} more were unanswered than at its begin (limit {limit:,.0f})"
         )
-        return [reason]
-    return _crowded(figures, cpus)
+    if not shown:
+        return []
+    rate = f"{per_second(load.rate_per_s)} arrivals/s" if load.rate_per_s else "the rate"
+    return [f"{rate} could not be sustained: {', and '.join(shown)}; {_cause(figures, load, cpus)}"]
 
 
-def _crowded(figures: Figures, cpus: Mapping[str, Sequence[int]]) -> list[str]:
-    """Say when the generator shares CPUs with somebody and together they leave nothing free."""
-    own = cpus.get("generator")
-    if not own:
-        return []
-    sharing = [role for role, share in figures.cpu_share.items() if share and set(cpus.get(role, ())) == set(own)]
-    busy = sum(figures.cpu_share[role] or 0 for role in sharing) / len(own)
-    if len(sharing) < 2 or busy <= GENERATOR_FULL:  # noqa: PLR2004 - sharing takes two
-        return []
-    names = " and ".join(sharing)
-    reason = (
-        f"{names} shared CPU {', '.join(map(str, own))}, which was {percent(busy)} busy: requests/s is an "
-        "at-least figure, and latency holds their waiting for each other"
-    )
-    return [reason]
+def growth_limit(figures: Figures) -> float:
+    """Return by how many arrivals the unanswered may grow through a window by chance, or without mattering."""
+    in_flight = figures.requests / figures.window_s * (figures.mean_us or 0) / 1e6
+    by_chance = GROWTH_SIGMAS * math.sqrt(2 * in_flight + 1)
+    return max(GROWTH_SHARE * figures.requests * _BETWEEN_FIFTHS, by_chance)
+
+
+def _cause(figures: Figures, load: Load, cpus: Mapping[str, Sequence[int]]) -> str:
+    full = []
+    for role in ("app", "store"):
+        cores = len(cpus.get(role, ()))
+        busy = (figures.cpu_share.get(role) or 0) / (cores or 1)
+        if busy >= LIMIT_SHARE:
+            where = f"its {cores} cores" if cores > 1 else "its core" if cores else "a core"
+            full.append(f"the {role} used {percent(busy)} of {where}")
+    if full:
+        return " and ".join(full)
+    queued = figures.queued_share or 0.0
+    if queued > QUEUED_SHARE:
+        return (
+            f"{percent(queued)} of the arrivals found none of the {plural(load.users, 'user')} free, while neither app "
+            "nor store was short of CPU: a pool, a lock or a disk held them, or there were too few users"
+        )
+    return "neither app nor store was short of CPU: a pool, a lock or a disk held them"
+
+
+def _unsettled(trends: Mapping[str, float], *, steady: bool | None) -> list[str]:
+    """Return what had not settled before the window, or not in it."""
+    reasons = []
+    if steady is False:
+        reasons.append("load and latency were still changing when the warm-up ended at its bound")
+    for name, change in trends.items():
+        which = "latency" if name == "latency" else "the share of arrivals that were answered"
+        reasons.append(f"{which} {'rose' if change > 0 else 'fell'} by {percent(abs(change))} through the window")
+    return reasons
