@@ -7,6 +7,7 @@ import logging
 import os
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 from backends import codecs, environment
 from backends.counters import CountedStore, Counters
 from backends.errors import ConfigurationError
+from backends.layers import MeasuredApp, MeasuredManager, MeasuredMiddleware
 from backends.manager import SessionManager
 from backends.middleware import SessionMiddleware
 from backends.operations import PATHS, Operations
@@ -52,7 +54,7 @@ def build(configured: Environment) -> FastAPI:
     bare = variant.make_store(configured.settings)
     counters = Counters(configured.counters) if configured.counters else None
     store: Store = CountedStore(bare, counters) if counters else bare
-    manager = SessionManager(store, variant.options)
+    manager = (MeasuredManager if counters else SessionManager)(store, variant.options)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,7 +71,7 @@ def build(configured: Environment) -> FastAPI:
             await stack.enter_async_context(_sweeping(store, variant.options.idle_s))
             yield
 
-    app = FastAPI(
+    app = (partial(MeasuredApp, counters) if counters else FastAPI)(
         title="session app",
         openapi_url=None,
         lifespan=lifespan,
@@ -79,7 +81,8 @@ def build(configured: Environment) -> FastAPI:
             Exception: _internal_error,
         },
     )
-    app.add_middleware(SessionMiddleware, manager=manager, secure=variant.options.secure, exempt=PATHS)
+    middleware = MeasuredMiddleware if counters else SessionMiddleware
+    app.add_middleware(middleware, manager=manager, secure=variant.options.secure, exempt=PATHS)
     add_routes(app, audit=configured.audit)
     Operations(variant, bare, manager).add_routes(app)
     return app

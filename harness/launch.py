@@ -5,11 +5,16 @@ TCP_NODELAY, and its `--workers` the same (Kludex/uvicorn#3149); a socket object
 """
 
 import argparse
+import asyncio
 import os
 import socket
 import sys
+import time
 
 import uvicorn
+
+_RECEIVED = "session_app.received_s"
+"""Where our app, when it counts, looks in a scope for when the request's first bytes came and were parsed."""
 
 
 def main() -> None:
@@ -24,7 +29,7 @@ def main() -> None:
         arguments.target,
         factory=True,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=_stamping() if os.environ.get("SESSION_APP_COUNTERS") else "httptools",
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -39,6 +44,27 @@ def main() -> None:
     server = uvicorn.Server(config)
     server.run(sockets=[socket.socket(fileno=arguments.fd)])
     sys.exit(0 if server.started else 3)
+
+
+def _stamping() -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol that says when a request came: the app is called only when the event loop is free."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415 - else as uvicorn does it
+
+    class Stamping(HttpToolsProtocol):
+        _begun: list[float] | None = None
+
+        def data_received(self, data: bytes) -> None:
+            came = time.monotonic()
+            super().data_received(data)
+            if self._begun is not None:
+                self._begun += came, time.monotonic()
+                self._begun = None
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._begun = self.scope[_RECEIVED] = []  # type: ignore[literal-required]
+
+    return Stamping
 
 
 if __name__ == "__main__":
