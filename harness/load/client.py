@@ -1,42 +1,40 @@
 """A lean HTTP/1.1 client for Locust users: one kept connection, one parser, a few cookies.
 
-It speaks over a gevent socket with httptools (llhttp, Node's parser) and fires Locust's own `request` event, so every
-listener and the web page work as with Locust's clients. It knows what scenarios need of requests' interface: `get`,
-`post`, `json=`, `data=`, `headers=`, `name=`, `catch_response=`. Redirects, compression and streams are not among it.
-benchmarks/client.py compares it with Locust's clients.
+It fires Locust's own `request` event, so every listener and the web page work as with Locust's clients. It knows what
+scenarios need of requests' interface: `get`, `post`, `json=`, `data=`, `headers=`, `name=`, `catch_response=`.
+Redirects, compression and streams are not among it. benchmarks/client.py compares it with Locust's clients.
 """
 
 from __future__ import annotations
 
 import json as stdlib_json
-from time import monotonic, perf_counter, time
-from typing import TYPE_CHECKING, Any
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httptools
-from gevent import socket
 from locust.exception import LocustError
 
+from harness.load.answer import Head
+from harness.load.connection import Connection
 from harness.load.cookies import CookieJar
-from harness.load.response import NoAnswer, Response, TransportError, failed
+from harness.load.response import NoAnswer, Response, TransportError
 
 if TYPE_CHECKING:
     from locust import FastHttpUser, User
     from locust.env import Environment
     from locust.event import EventHook
 
-_RECEIVE_BYTES = 1 << 16
-_MOST_HEADER_BYTES = 1 << 16
-_MOST_BODY_BYTES = 1 << 26
-_OK = 200
+_NO_ANSWER: Final = (Head(0, (), (), 0), b"")
 
 
 class LeanSession:
-    """A user's way to its app: one connection at a time, kept alive, and its cookies.
+    """A user's way to its app: a connection that is kept alive, and its cookies.
 
     A request takes at most `timeout_s` in all, however slowly its answer drips. What is not an answer (garbage, a
     reset, an end before the end, headers or bodies without bound) is a `TransportError` of that request, never more.
-    Nothing is sent twice: a request without an answer may have been carried out.
+    Nothing is sent twice: a request without an answer may have been carried out. Greenlets that ask at the same time
+    get a connection each.
     """
 
     def __init__(
@@ -59,12 +57,19 @@ class LeanSession:
         self._event = request_event
         self._user = user
         self._timeout_s = timeout_s
-        self._socket: socket.socket | None = None
-        self._answer = _Answer()
+        self._connection: Connection | None = None
 
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET."""
         return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> Response:
+        """Send a HEAD."""
+        return self.request("HEAD", url, **options)
+
+    def options(self, url: str, **options: Any) -> Response:
+        """Send an OPTIONS."""
+        return self.request("OPTIONS", url, **options)
 
     def post(self, url: str, data: bytes | str | None = None, json: Any = None, **options: Any) -> Response:
         """Send a POST."""
@@ -96,30 +101,56 @@ class LeanSession:
     ) -> Response:
         """Send a request to a path of this host and wait for its answer."""
         path = url.removeprefix(self.base_url) or "/"
-        request = self._written(method, self._prefix + path, data, json, headers)
+        start_time = time()
+        jar = self.cookies
+        if jar.first_expiry <= start_time:
+            jar.expire(start_time)
+        if data is None and json is None and not headers:
+            request = jar.written.get((method, path))
+            if request is None:
+                request = self._written(method, self._prefix + path, None, None, None)
+                jar.keep(method, path, request)
+        else:
+            request = self._written(method, self._prefix + path, data, json, headers)
+        own = self._user.context()
+        error: TransportError | None = None
+        started = perf_counter()
+        try:
+            connection = self._connection
+            self._connection = None
+            if connection is None or not connection.is_open:
+                connection = Connection(self._address, self._timeout_s)
+            head, content = connection.exchange(request, started, bodiless=method == "HEAD")
+            self._connection = connection
+        except TimeoutError:
+            error = NoAnswer(f"no whole answer within {self._timeout_s:g} s")
+            head, content = _NO_ANSWER
+        except (OSError, httptools.HttpParserError) as cause:
+            error = _as_transport_error(cause)
+            head, content = _NO_ANSWER
+        response_time_ms = (perf_counter() - started) * 1000
+        if head.cookies:
+            for cookie in head.cookies:
+                jar.take(cookie, self._prefix + path)
         meta: dict[str, Any] = {
             "request_type": method,
             "name": name or path,
-            "context": {**self._user.context(), **(context or {})},
-            "start_time": time(),
+            "response_time": response_time_ms,
+            "response_length": len(content),
+            "context": {**own, **context} if context else own,
+            "start_time": start_time,
             "url": self.base_url + path,
         }
-        started = perf_counter()
-        response = self._exchanged(request, meta["url"])
-        meta["response_time"] = (perf_counter() - started) * 1000
-        meta["response_length"] = len(response.content)
-        meta["response"] = response
-        for header, value in response.raw_headers:
-            if header.lower() == b"set-cookie":
-                self.cookies.take(value, self._prefix + path)
-        response.announce(self._event, meta, caught=catch_response)
+        response = Response(head.status, head.headers, content, error, meta, self._event, catch_response)
+        if not catch_response:
+            response.report()
         return response
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _written(
         self, method: str, path: str, data: bytes | str | None, json: Any, headers: dict[str, str] | None
@@ -140,46 +171,13 @@ class LeanSession:
             lines.append(body)
         return b"".join(lines)
 
-    def _exchanged(self, request: bytes, url: str) -> Response:
-        """Send the request and read its answer; every failure becomes the response's error."""
-        deadline = monotonic() + self._timeout_s
-        try:
-            connection = self._socket or self._connected()
-            answer = self._answer
-            connection.settimeout(self._timeout_s)
-            connection.sendall(request)
-            answer.begin()
-            while not answer.complete:
-                received = connection.recv(_RECEIVE_BYTES)
-                if not received:
-                    answer.ended()
-                    self.close()
-                    break
-                answer.feed(received)
-                if not answer.complete:
-                    connection.settimeout(max(deadline - monotonic(), 1e-6))
-        except TimeoutError:
-            self._forget()
-            return failed(url, NoAnswer(f"no whole answer within {self._timeout_s:g} s"))
-        except (OSError, httptools.HttpParserError) as error:
-            self._forget()
-            return failed(
-                url, error if isinstance(error, TransportError) else TransportError(str(error) or repr(error))
-            )
-        if not answer.keeps_alive:
-            self.close()
-        return Response(url, answer.status, answer.headers, b"".join(answer.body))
 
-    def _connected(self) -> socket.socket:
-        self._socket = socket.create_connection(self._address, self._timeout_s)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._answer = _Answer()
-        return self._socket
-
-    def _forget(self) -> None:
-        """Drop a connection that holds half an answer."""
-        self.close()
-        self._answer = _Answer()
+def _as_transport_error(error: OSError | httptools.HttpParserError) -> TransportError:
+    """Find what was wrong; the parser hides what its callbacks raise behind an error of its own."""
+    for known in (error, error.__context__):
+        if isinstance(known, TransportError):
+            return known
+    return TransportError(str(error) or repr(error))
 
 
 def equip(user_class: type[FastHttpUser]) -> None:
@@ -193,61 +191,3 @@ def equip(user_class: type[FastHttpUser]) -> None:
         )
 
     user_class.__init__ = initialize_lean  # type: ignore[method-assign,assignment]
-
-
-class _Answer:
-    """What the parser has seen of the answers of one connection; it calls the `on_` methods."""
-
-    __slots__ = ("_bytes", "_framed", "_parser", "body", "complete", "headers", "keeps_alive", "status")
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self.begin()
-
-    def begin(self) -> None:
-        """Be ready for the next answer."""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body: list[bytes] = []
-        self.status = 0
-        self.complete = False
-        self.keeps_alive = True
-        self._bytes = 0
-
-    def feed(self, received: bytes) -> None:
-        """Parse what came; raises TransportError or HttpParserError for what is no answer."""
-        self._bytes += len(received)
-        if self._bytes > (_MOST_BODY_BYTES if self.status else _MOST_HEADER_BYTES):
-            raise TransportError("the answer is larger than any that a session app gives")
-        try:
-            self._parser.feed_data(received)
-        except httptools.HttpParserUpgrade as error:
-            raise TransportError("the server changed the protocol") from error
-
-    def ended(self) -> None:
-        """Take the end of the connection for the end of a body that had no length; else raise TransportError."""
-        named = {name.lower() for name, _ in self.headers}
-        if not self.status or named & {b"content-length", b"transfer-encoding"}:
-            raise TransportError("the connection ended before the answer did")
-        self.complete = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Take the status."""
-        self.status = self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body."""
-        self.body.append(body)
-
-    def on_message_complete(self) -> None:
-        """Be done, unless this was only an interim answer (100 Continue and its like)."""
-        if self.complete:
-            raise TransportError("more came than one answer")
-        if 100 <= self.status < _OK:  # noqa: PLR2004 - HTTP status
-            self.headers, self.status = [], 0
-            return
-        self.complete = True
-        self.keeps_alive = self._parser.should_keep_alive()

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 
 _NEVER = float("inf")
+_MOST_WRITTEN = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,27 @@ class CookieJar:
     def __init__(self, *, secure_over_http: bool = False) -> None:
         self._keeps_secure = secure_over_http
         self._cookies: dict[tuple[bytes, str], _Cookie] = {}
-        self._lines: dict[str, bytes] = {}
-        self._first_expiry = _NEVER
+        self.written: dict[tuple[str, str], bytes] = {}
+        self.first_expiry = _NEVER
 
     def line(self, path: str) -> bytes:
         """Return the Cookie header of a request for this path as one line, CRLF included; empty without cookies."""
-        if self._first_expiry != _NEVER and self._first_expiry <= time():
-            self._drop_expired()
-        line = self._lines.get(path)
-        if line is None:
-            line = self._lines[path] = self._written(path)
-        return line
+        if not self._cookies:
+            return b""
+        now = time()
+        if self.first_expiry <= now:
+            self.expire(now)
+        matching = sorted(
+            (cookie for cookie in self._cookies.values() if _matches(path, cookie.path)),
+            key=lambda cookie: -len(cookie.path),
+        )
+        return b"Cookie: " + b"; ".join(cookie.pair for cookie in matching) + b"\r\n" if matching else b""
+
+    def keep(self, method: str, path: str, request: bytes) -> None:
+        """Keep a request as it was written with these cookies in `written`, until one of them changes."""
+        if len(self.written) >= _MOST_WRITTEN:
+            self.written.clear()
+        self.written[method, path] = request
 
     def take(self, header: bytes, request_path: str) -> None:
         """Take in the value of one Set-Cookie header."""
@@ -59,32 +70,24 @@ class CookieJar:
         now = time()
         # Max-Age outweighs Expires (RFC 6265, 5.3).
         ends = now + max_age_s if max_age_s is not None else expires_s if expires_s is not None else _NEVER
-        self._lines.clear()
+        self.written.clear()
         if ends <= now or (secure and not self._keeps_secure):
             self._cookies.pop((name, path), None)
         else:
             self._cookies[name, path] = _Cookie(name + b"=" + value, path, ends)
-        self._first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
+        self.first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
 
     def clear(self) -> None:
         """Forget every cookie."""
         self._cookies.clear()
-        self._lines.clear()
-        self._first_expiry = _NEVER
+        self.written.clear()
+        self.first_expiry = _NEVER
 
-    def _written(self, path: str) -> bytes:
-        """Write the cookies that match, longer paths first."""
-        matching = sorted(
-            (cookie for cookie in self._cookies.values() if _matches(path, cookie.path)),
-            key=lambda cookie: -len(cookie.path),
-        )
-        return b"Cookie: " + b"; ".join(cookie.pair for cookie in matching) + b"\r\n" if matching else b""
-
-    def _drop_expired(self) -> None:
-        now = time()
+    def expire(self, now: float) -> None:
+        """Forget the cookies whose time was up at `now`, seconds since 1970."""
         self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.expires_at > now}
-        self._lines.clear()
-        self._first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
+        self.written.clear()
+        self.first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
 
 
 def _default_path(request_path: str) -> str:

@@ -34,25 +34,38 @@ class BadStatus(Exception):  # noqa: N818 - what the server said, not what went 
 class Response:
     """An answer, as scenarios know it from requests; a context manager where `catch_response` was asked for.
 
-    Without an answer `status_code` is 0, `content` empty and `error` the reason.
+    Without an answer `status_code` is 0, `content` empty and `error` the reason. `request_meta` is what Locust's
+    request event will say of it.
     """
 
     __slots__ = (
         "_caught", "_event", "_headers", "_verdict", "content", "error", "raw_headers", "request_meta", "status_code",
-        "url",
     )  # fmt: skip
 
-    def __init__(self, url: str, status_code: int, raw_headers: list[tuple[bytes, bytes]], content: bytes) -> None:
-        self.url = url
+    def __init__(  # noqa: PLR0917 - one is made for every request, and by position it is made sooner
+        self,
+        status_code: int,
+        raw_headers: tuple[tuple[bytes, bytes], ...],
+        content: bytes,
+        error: TransportError | None,
+        request_meta: dict[str, Any],
+        event: EventHook,
+        caught: bool,  # noqa: FBT001 - as above
+    ) -> None:
         self.status_code = status_code
         self.raw_headers = raw_headers
         self.content = content
-        self.error: Exception | None = None
-        self.request_meta: dict[str, Any] = {}
+        self.error = error
+        self.request_meta = request_meta
+        self._event = event
+        self._caught = caught
         self._headers: dict[str, str] | None = None
-        self._event: EventHook | None = None
-        self._caught = False
         self._verdict: Exception | bool | None = None
+
+    @property
+    def url(self) -> str:
+        """What was asked for."""
+        return str(self.request_meta["url"])
 
     @property
     def headers(self) -> dict[str, str]:
@@ -79,10 +92,9 @@ class Response:
 
     def raise_for_status(self) -> None:
         """Raise what kept the answer from coming, or BadStatus."""
-        if self.error is not None:
-            raise self.error
-        if self.status_code >= _ERRORS:
-            raise BadStatus(f"status {self.status_code} for {self.url}")
+        error = self._wrong()
+        if error is not None:
+            raise error
 
     def success(self) -> None:
         """Have the request count as answered rightly, whatever its status."""
@@ -107,32 +119,24 @@ class Response:
 
     def report(self) -> None:
         """Fire Locust's request event."""
+        meta = self.request_meta
         verdict = self._verdict
         if verdict is None:
-            try:
-                self.raise_for_status()
-            except (TransportError, BadStatus) as error:
-                verdict = error
-        self.request_meta["exception"] = verdict if isinstance(verdict, Exception) else None
-        if self._event is not None:
-            self._event.fire(**self.request_meta)
+            meta["exception"] = None if 0 < self.status_code < _ERRORS else self._wrong()
+        else:
+            meta["exception"] = None if verdict is True else verdict
+        meta["response"] = self
+        self._event.fire(**meta)
+        del meta["response"]  # a cycle for every request would keep the garbage collector busy
+
+    def _wrong(self) -> TransportError | BadStatus | None:
+        if self.error is not None:
+            return self.error
+        if self.status_code >= _ERRORS:
+            return BadStatus(f"status {self.status_code} for {self.url}")
+        return None
 
     def _judge(self, *, verdict: Exception | bool) -> None:
         if not self._caught:
             raise LocustError("To judge a request yourself, pass catch_response=True.")
         self._verdict = verdict
-
-    def announce(self, event: EventHook, meta: dict[str, Any], *, caught: bool) -> None:
-        """Attach what the request event will say; without a with-block it is said at once."""
-        self._event = event
-        self.request_meta = meta
-        self._caught = caught
-        if not caught:
-            self.report()
-
-
-def failed(url: str, error: TransportError) -> Response:
-    """Return the stand-in for an answer that did not come."""
-    response = Response(url, 0, [], b"")
-    response.error = error
-    return response
