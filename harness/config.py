@@ -163,9 +163,11 @@ def _refuse_unknown(layer: Any, where: str) -> None:
 
 def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -> str:
     """Turn the first problem into a sentence that names the layer it came from."""
-    first = error.errors()[0]
+    # Of a setting that may be several things, the last says what most values are meant to be.
+    setting = error.errors()[0]["loc"][0]
+    first = [each for each in error.errors() if each["loc"][0] == setting][-1]
     path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
+    key = ".".join(path) if setting == "variants" else path[0]
     where = next((name for name, layer in reversed(layers) if path[0] in layer), "the profile")
     if first["type"] == "extra_forbidden":
         return f"{where} sets {key!r}, which is no setting; {nearest(path[-1], VariantTable.model_fields)}."

@@ -109,8 +109,9 @@ class Generator:
 
     def pids(self) -> list[int]:
         """Return the process ids of Locust and its workers."""
-        with contextlib.suppress(psutil.Error):
-            return [self.child.pid, *(worker.pid for worker in psutil.Process(self.child.pid).children())]
+        if len(self._offsets) > 1:  # looking for children takes milliseconds
+            with contextlib.suppress(psutil.Error):
+                return [self.child.pid, *(worker.pid for worker in psutil.Process(self.child.pid).children())]
         return [self.child.pid]
 
     def recent(self) -> np.ndarray[Any, Any]:

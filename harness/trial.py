@@ -17,7 +17,7 @@ from harness.arms import App
 from harness.errors import BenchError, MeasurementError
 from harness.generator import Generator
 from harness.warmup import Warmup
-from reports import layers, stats, tables, usage
+from reports import layers, stats, tables
 from reports import verdict as verdicts
 from reports.files import trial_folder, write_trial
 from reports.format import Arm, Trial, Verdict
@@ -133,17 +133,19 @@ def _judge(
     shutil.rmtree(counted, ignore_errors=True)
     if recorded.closed_from_ns is not None:
         trial.closed_from_s = (recorded.closed_from_ns - t0_ns) / 1e9
-        arm.closed = stats.closed_phase(
+        arm.closed = stats.closed_figures(
             requests, samples, arm=_ARM, from_s=trial.closed_from_s, window_s=trial.closed_s
         )
     steal_share, clock_ppm = resources.machine_in(sampler.moments, t0_ns, window_s)
-    trial.instrument = usage.instrument(samples, recorded.lags_ns, window_s=window_s)
+    trial.instrument = stats.instrument(samples, recorded.lags_ns, window_s=window_s)
     trial.instrument.steal_share, trial.instrument.clock_ppm = steal_share, clock_ppm
     trial.verdict = verdicts.verdict(
         arm.figures,
         load=load,
+        closed=arm.closed,
         instrument=trial.instrument,
         steady=trial.steady,
+        backwards=stats.backwards(requests),
         generator_processes=bench.plan.processes,
         cpus=bench.cpus,
     )

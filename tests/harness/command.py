@@ -24,6 +24,9 @@ QUICK = (
 )
 """The shortest run that still measures something."""
 
+OPEN = (*QUICK[:-1], "20", "--rate", "150", "--set", "closed_s=0.4", "--set", "closed_users=4")
+"""The same with open load, and a closed phase behind it."""
+
 TIMEOUT_S = 120
 
 

@@ -63,7 +63,7 @@ def test_the_environment_may_hold_json(tmp_path: Path) -> None:
 
 
 def test_urls_of_servers_are_no_settings(tmp_path: Path) -> None:
-    assert load(tmp_path, environ={"SESSION_BENCH_REDIS_URL": "redis://localhost"}).users == 16
+    assert load(tmp_path, environ={"SESSION_BENCH_REDIS_URL": "redis://localhost"}).users == 64
 
 
 @pytest.mark.parametrize(
