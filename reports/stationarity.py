@@ -53,7 +53,9 @@ def steady(throughput: Sequence[float], latency_us: Sequence[float]) -> bool:
     if min(len(throughput), len(latency_us)) < STEADY_BINS:
         return False
     last = [np.asarray(each, dtype=np.float64)[-STEADY_BINS:] for each in (throughput, latency_us)]
-    return not any(_trends(values, STEADY_P, STEADY_CHANGE) for values in last)
+    # Not inflated: what decays resembles its neighbours too, and would pass for noise.
+    seen = [trend(values, related=False) for values in last]
+    return not any(each and each.p <= STEADY_P and abs(each.change) > STEADY_CHANGE for each in seen)
 
 
 def trends(latency_us: Sequence[float], answered_share: Sequence[float]) -> dict[str, float]:
@@ -63,11 +65,13 @@ def trends(latency_us: Sequence[float], answered_share: Sequence[float]) -> dict
     make no trend; NaN where there was nothing. To be named a trend must be significant (`TREND_P`) and matter
     (`TREND_CHANGE`).
     """
-    found = {
-        "latency": _trends(np.asarray(latency_us, dtype=np.float64), TREND_P, TREND_CHANGE),
-        "throughput": _trends(np.asarray(answered_share, dtype=np.float64), TREND_P, TREND_CHANGE),
+    quantities = {"latency": latency_us, "throughput": answered_share}
+    found = {name: trend(np.asarray(values, dtype=np.float64)) for name, values in quantities.items()}
+    return {
+        name: seen.change
+        for name, seen in found.items()
+        if seen and seen.p <= TREND_P and abs(seen.change) > TREND_CHANGE
     }
-    return {name: seen.change for name, seen in found.items() if seen}
 
 
 def bins(window_s: float) -> tuple[int, float]:
@@ -76,12 +80,12 @@ def bins(window_s: float) -> tuple[int, float]:
     return math.floor(window_s / length_s + 1e-9), length_s
 
 
-def trend(values: Floats) -> Trend | None:
+def trend(values: Floats, *, related: bool = True) -> Trend | None:
     """Return the trend of evenly spaced values, without those that are NaN; None when fewer than 8 are left.
 
-    Mann 1945 and Kendall 1975, with their variance for ties, inflated where neighbours resemble each other (Yue &
-    Wang 2004, with the first autocorrelation of what Theil-Sen's line leaves, freed of its bias); the slope is
-    Theil-Sen's (Sen 1968).
+    Mann 1945 and Kendall 1975, with their variance for ties, inflated where neighbours may be `related` and do
+    resemble each other (Yue & Wang 2004, with the first autocorrelation of what the line leaves, freed of its bias:
+    Kendall 1954); the slope of the line is Theil-Sen's (Sen 1968).
     """
     kept = ~np.isnan(values)
     y, t = values[kept], np.flatnonzero(kept).astype(np.float64)
@@ -94,17 +98,12 @@ def trend(values: Floats) -> Trend | None:
     score = float(np.sign(rises).sum())
     _, tied = np.unique(y, return_counts=True)
     untied, lost = ((n * (n - 1) * (2 * n + 5) / 18).sum() for n in (np.asarray([count]), tied))
-    variance = float(untied - lost) * _inflation(y - slope * t)
+    variance = float(untied - lost) * (_inflation(y - slope * t) if related else 1.0)
     z = (abs(score) - 1) / math.sqrt(variance) if score and variance > 0 else 0.0
     start = float(np.median(y - slope * t)) + slope * t[0]
     level = start if start > 0 else abs(float(np.median(y)))
     rise = slope * (t[-1] - t[0])
     return Trend(p=2 * (1 - NormalDist().cdf(z)) if z > 0 else 1.0, change=float(rise / level) if level else 0.0)
-
-
-def _trends(values: Floats, p: float, change: float) -> Trend | None:
-    seen = trend(values)
-    return seen if seen and seen.p <= p and abs(seen.change) > change else None
 
 
 def _inflation(residuals: Floats) -> float:
@@ -115,6 +114,6 @@ def _inflation(residuals: Floats) -> float:
     if power <= 0:
         return 1.0
     seen = float(centred[1:] @ centred[:-1]) / power
-    related = min(max((count * seen + 2) / (count - 4), 0.0), _MOST_RELATED)
+    related = min((count * seen + 1) / (count - 4), _MOST_RELATED) if seen > 0 else 0.0
     powers = related ** np.arange(1, count)
     return 1 + 2 * float(((1 - np.arange(1, count) / count) * powers).sum())
