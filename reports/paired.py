@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats: TypeAlias = npt.NDArray[np.float64]
+    Differences: TypeAlias = Sequence[float] | Floats
 
 
-def walsh(differences: Sequence[float]) -> Floats:
+def walsh(differences: Differences) -> Floats:
     """Return the n(n+1)/2 averages of every pair, each difference with itself included, in ascending order."""
     values = np.asarray(differences, dtype=np.float64)
     first, second = np.triu_indices(len(values))
@@ -28,12 +29,12 @@ def walsh(differences: Sequence[float]) -> Floats:
     return np.sort(values[first] / 2 + values[second] / 2)
 
 
-def estimate(differences: Sequence[float]) -> float:
+def estimate(differences: Differences) -> float:
     """Return the Hodges-Lehmann estimate: the median of the Walsh averages. There must be a difference."""
     return float(np.median(walsh(differences)))
 
 
-def interval(differences: Sequence[float], alpha: float) -> tuple[float, float] | None:
+def interval(differences: Differences, alpha: float) -> tuple[float, float] | None:
     """Return the ordered Walsh averages that cover the true difference with a probability of at least 1 - 2 alpha.
 
     They are the k-th from below and from above, k from the exact signed-rank distribution (Hollander, Wolfe & Chicken
@@ -59,7 +60,7 @@ def fewest(alpha: float) -> int:
     return math.ceil(-math.log2(alpha))
 
 
-def p_not_above(differences: Sequence[float], bound: float = 0.0) -> float:
+def p_not_above(differences: Differences, bound: float = 0.0) -> float:
     """Return the p-value of "the true difference is at most `bound`"; a small one says that it is above.
 
     The exact signed-rank test: zeros are ranked and then left out (Pratt 1959), ties have mid-ranks, and p is
@@ -68,7 +69,7 @@ def p_not_above(differences: Sequence[float], bound: float = 0.0) -> float:
     return _p_upper(np.asarray(differences, dtype=np.float64) - bound)
 
 
-def p_not_below(differences: Sequence[float], bound: float) -> float:
+def p_not_below(differences: Differences, bound: float) -> float:
     """Return the p-value of "the true difference is at least `bound`"; a small one says that it is below."""
     return _p_upper(bound - np.asarray(differences, dtype=np.float64))
 

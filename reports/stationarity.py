@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats: TypeAlias = npt.NDArray[np.float64]
+    Values: TypeAlias = Sequence[float] | Floats
 
 BIN_S: Final = 0.25
 STEADY_BINS: Final = 12
@@ -44,7 +45,7 @@ class Trend:
     change: float
 
 
-def steady(throughput: Sequence[float], latency_us: Sequence[float]) -> bool:
+def steady(throughput: Values, latency_us: Values) -> bool:
     """Return whether a warm-up may end: neither quantity trends over its last `STEADY_BINS` bins.
 
     Both have one value per bin of `BIN_S` since the load began: answers (a rate will do), and their median latency,
@@ -58,7 +59,7 @@ def steady(throughput: Sequence[float], latency_us: Sequence[float]) -> bool:
     return not any(each and each.p <= STEADY_P and abs(each.change) > STEADY_CHANGE for each in seen)
 
 
-def trends(latency_us: Sequence[float], answered_share: Sequence[float]) -> dict[str, float]:
+def trends(latency_us: Values, answered_share: Values) -> dict[str, float]:
     """Return what trended through a window, `latency` or `throughput`, with its change as a share.
 
     One value per bin: the median latency, and the answers against the arrivals drawn in it, so that chance arrivals

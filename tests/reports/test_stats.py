@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 from typing import Any
 
@@ -10,29 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import columns, quantiles, stats, tables
-from reports.format import OUTCOMES, Arm, Trial, Verdict
+from reports.format import OUTCOMES, Arm, Load, Trial, Verdict
+from tests.reports.tabled import SECOND, arrival, request, requests, resources, sample, unsent
 
 TIMES = st.integers(0, 10_000_000)
-SECOND = 1_000_000
-
-
-def request(**facts: Any) -> dict[str, Any]:
-    row = {"arm": 0, "name": "GET /profile", "phase": "solo", "worker": 0, "sent_us": 10, "outcome": "ok"}
-    row |= {"service_us": 100, "response_us": facts.get("service_us", 100)}
-    return dict.fromkeys(tables.REQUESTS.names) | row | facts
-
-
-def requests(*rows: dict[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=tables.REQUESTS)
-
-
-def sample(t_us: int, role: str, pid: int, cpu_ms: float, **facts: Any) -> dict[str, Any]:
-    row = {"t_us": t_us, "role": role, "arm": 0, "pid": pid, "cpu_ns": round(cpu_ms * 1e6)}
-    return dict.fromkeys(tables.RESOURCES.names) | row | facts
-
-
-def resources(*rows: dict[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=tables.RESOURCES)
 
 
 def figures(rows: list[dict[str, Any]], samples: pa.Table | None = None, **facts: Any) -> Any:
@@ -194,16 +176,17 @@ def test_an_empty_window_has_nothing_to_say() -> None:
     assert (found.error_share, found.requests_per_s, found.steps) == (0, 0, {})
 
 
-def trial(number: int, p50: int, state: Any = "VALID", *, empty: bool = False) -> Trial:
+def trial(number: int, p50: int, state: Any = "VALID", *, empty: bool = False, **facts: Any) -> Trial:
     found = None if empty else figures([request(service_us=p50)] * 4 + [request(outcome="wrong_answer")])
+    closed = facts.pop("closed", None)
+    known = {"block": number, "arms": [Arm(variant="redis", figures=found, closed=closed)]}
     return Trial(
         number=number,
-        block=number,
-        arms=[Arm(variant="redis", figures=found)],
         started_at="2026-05-04T10:00:00Z",
         warmup_s=1,
         window_s=1,
         verdict=Verdict(state=state),
+        **known | facts,
     )
 
 
@@ -227,6 +210,55 @@ def test_a_summary_takes_the_trials_that_count() -> None:
     assert set(summary.metrics) <= set(stats.METRICS)
 
 
+def test_only_latency_trials_make_a_summary() -> None:
+    ladder = [trial(1, 100), trial(2, 9_000, purpose="ladder"), trial(3, 9_000, purpose="capacity")]
+    [summary] = stats.summaries(ladder)
+    assert (summary.trials, summary.metrics["p50_us"].max) == (1, 100)
+
+
+def test_throughput_is_what_closed_loops_drew() -> None:
+    loops = figures([request()] * 7)
+    [closed_plan] = stats.summaries([trial(1, 100)])
+    assert closed_plan.metrics["throughput_per_s"] == closed_plan.metrics["requests_per_s"]
+    opened = figures([arrival(5)], load=Load(kind="open", users=4, rate_per_s=10))
+    assert stats.metrics(opened, loops)["throughput_per_s"] == 7
+    assert "throughput_per_s" not in stats.metrics(opened)
+
+
+def test_the_closed_phase_has_figures_of_its_own() -> None:
+    loops = [request(phase="closed", sent_us=at, service_us=40) for at in (6 * SECOND - 1, 6 * SECOND, 7 * SECOND)]
+    rows = [arrival(5), arrival(6 * SECOND - 5), *loops]
+    samples = resources(
+        *(sample(t * SECOND, "app", 1, 100 * t, rss_bytes=t, ctx_switches=10 * t) for t in (0, 1, 6, 9))
+    )
+    table = requests(*rows)
+    closed = stats.closed_figures(table, samples, arm=0, from_s=6.0, window_s=2.0)
+    assert (closed.requests, closed.requests_per_s, closed.p50_us) == (2, 1, 40)
+    assert closed.cpu_share["app"] == pytest.approx(0.1)
+    assert closed.ctx_switches_per_request["app"] == pytest.approx(10)
+    assert closed.rss_bytes["app"] == 9
+    assert closed.queue_growth is None
+    # Whatever the window, what was sent in the closed phase is none of its requests.
+    assert figures(rows, window_s=10.0).requests == 2
+    assert stats.timed(table, 0)[0].tolist() == [5, 6 * SECOND - 5]
+    assert stats.timed(table, 0, closed_phase=True)[0].tolist() == [6 * SECOND - 1, 6 * SECOND, 7 * SECOND]
+
+
+def test_the_service_time_is_what_stays_of_a_response_without_its_waiting() -> None:
+    rows = [arrival(at, 50, response_us=50 + at) for at in range(100)]
+    rows.append(unsent(200, 9_000))
+    found = figures(rows)
+    assert (found.service_p50_us, found.service_p99_us, found.service_mean_us) == (50, 50, 50)
+    assert (found.p50_us, found.max_us) == (100, 9_000)
+    # Nobody knows how long it would have been served, so it is not among the service times at all.
+    assert found.at_least == ["mean_us", "max_us"]
+
+
+def test_a_clock_that_was_set_back_is_seen() -> None:
+    table = requests(request(), request(service_us=-1), request(service_us=None, response_us=-3, outcome="unsent"))
+    assert stats.backwards(table) == 2
+
+
 def test_timed_requests_are_those_that_the_percentiles_are_of() -> None:
     table = requests(
         request(sent_us=30, service_us=3),
@@ -236,3 +268,48 @@ def test_timed_requests_are_those_that_the_percentiles_are_of() -> None:
     )
     start_us, response_us, right = stats.timed(table, 0)
     assert (start_us.tolist(), response_us.tolist(), right.tolist()) == ([20, 30], [2, 3], [False, True])
+
+
+def test_figures_are_lean() -> None:
+    """No word is decoded and no column made twice: ten million requests must fit beside their table."""
+    count = 300_000
+    rng = np.random.default_rng(1)
+    start = np.sort(rng.integers(-SECOND, 30 * SECOND, count))
+    service = rng.integers(100, 5_000, count)
+    columns = {
+        "arm": np.zeros(count, dtype=np.int8),
+        "name": pa.array(["a", "b", "c"] * (count // 3)),
+        "phase": pa.array(np.where(start < 0, "warmup", "solo")),
+        "slice": pa.nulls(count),
+        "user": rng.integers(0, 64, count),
+        "worker": np.zeros(count, dtype=np.int16),
+        "scheduled_us": start,
+        "wake_lag_us": pa.array(np.full(count, 60), mask=rng.random(count) < 0.1),
+        "sent_us": start + 60,
+        "service_us": service,
+        "response_us": service + 60,
+        "received_bytes": pa.nulls(count),
+        "status": pa.nulls(count),
+        "outcome": pa.array(["ok"] * (count - 1) + ["timeout"]),
+    }
+    arrays = [
+        pa.array(columns[field.name]).cast(field.type)
+        if not pa.types.is_dictionary(field.type)
+        else pa.array(columns[field.name]).dictionary_encode().cast(field.type)
+        for field in tables.REQUESTS
+    ]
+    table = pa.Table.from_arrays(arrays, schema=tables.REQUESTS)
+    load = Load(kind="open", users=64, rate_per_s=count / 31)
+    stats.figures(table.slice(0, 100), None, arm=0, window_s=30, load=load)  # what is made once
+    tracemalloc.start()
+    try:
+        found = stats.figures(table, None, arm=0, window_s=30, load=load)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        stats.timed(table, 0)
+        _, peak_of_timed = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.requests > 0.9 * count
+    assert peak / count < 90
+    assert peak_of_timed / count < 60
