@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 def install() -> None:
     """Add our options to Locust's command line, and what they ask for to a run that uses them."""
     events.init_command_line_parser.add_listener(_add_options)
-    events.init.add_listener(_equip)
-    events.init.add_listener(_record)
+    events.init.add_listener(_set_up)
 
 
 def _add_options(parser: LocustArgumentParser) -> None:
@@ -55,7 +54,22 @@ def _add_options(parser: LocustArgumentParser) -> None:
     add("--seed", 0, "seeds arrivals and the users' choices")
 
 
-def _equip(environment: Environment, **_: Any) -> None:
+def _set_up(environment: Environment, **_: Any) -> None:
+    if not isinstance(environment.runner, WorkerRunner):
+        _equip(environment)
+        _record(environment)
+        return
+    left = [_equip, _record]
+
+    def set_up_once(**_: Any) -> None:
+        while left:
+            left.pop(0)(environment)
+
+    # A worker has the master's options from its first spawning on, not from its own command line.
+    environment.events.test_start.add_listener(set_up_once)
+
+
+def _equip(environment: Environment) -> None:
     options: Any = environment.parsed_options
     if options.client == "lean":
         for user_class in environment.user_classes:
@@ -63,7 +77,7 @@ def _equip(environment: Environment, **_: Any) -> None:
                 client.equip(user_class)
 
 
-def _record(environment: Environment, **_: Any) -> None:
+def _record(environment: Environment) -> None:
     options: Any = environment.parsed_options
     runner = environment.runner
     if not options.spool and not options.rate:
