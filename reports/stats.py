@@ -121,18 +121,18 @@ def summaries(trials: Sequence[Trial], baseline: str | None = None) -> list[Summ
                 by_block.setdefault(arm.variant, {})[trial.block] = arm.figures
     found = [_summary(name, arms) for name, arms in ran.items()]
     if baseline is not None:
-        costs = {name: {block: _costs(each) for block, each in blocks.items()} for name, blocks in by_block.items()}
+        costs = {name: {block: _exact(each) for block, each in blocks.items()} for name, blocks in by_block.items()}
+        for known in costs.get(baseline, {}).values():
+            known.setdefault("store_cpu_us_per_request", 0.0)  # who keeps nothing has no store
         over_baseline = over(costs, baseline, COSTS)
         for summary in found:
             summary.over_baseline = over_baseline.get(summary.variant, {})
     return found
 
 
-def _costs(figures: Figures) -> dict[str, float]:
-    """Return what a trial knows exactly: a lower bound less something is nothing."""
-    known = {name: value for name, value in metrics(figures).items() if name not in figures.at_least}
-    # Who has no store spends nothing on one.
-    return {"store_cpu_us_per_request": 0.0, **known}
+def _exact(figures: Figures) -> dict[str, float]:
+    """Return the metrics but for lower bounds: one of them less something is nothing."""
+    return {name: value for name, value in metrics(figures).items() if name not in figures.at_least}
 
 
 def _summary(name: str, arms: list[tuple[Verdict, Arm]]) -> Summary:
