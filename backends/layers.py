@@ -15,7 +15,7 @@ from backends.operations import PATHS
 from backends.stopwatch import FRAMEWORK, SESSION, Stopwatch, running
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Coroutine, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,7 +47,6 @@ class MeasuredApp(FastAPI):
         running.set(watch)
 
         def sending(message: Message) -> Awaitable[None]:
-            watch.enter(FRAMEWORK)
             if message["type"] == "http.response.start":
                 watch.status = message["status"]
             elif not message.get("more_body"):
@@ -67,8 +66,10 @@ class MeasuredApp(FastAPI):
 class MeasuredMiddleware(SessionMiddleware):
     """The session middleware: it works before it calls the app, when the response starts, and when it refuses one."""
 
-    def __init__(self, app: ASGIApp, **options: Any) -> None:
-        super().__init__(_Inside(app), **options)
+    def __init__(
+        self, app: ASGIApp, *, manager: SessionManager, secure: bool = False, exempt: Iterable[str] = ()
+    ) -> None:
+        super().__init__(_Inside(app), manager=manager, secure=secure, exempt=exempt)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Serve one request."""
@@ -90,8 +91,12 @@ class MeasuredMiddleware(SessionMiddleware):
             _enter(FRAMEWORK)
 
     def _refuse(self, send: Send, refusal: Exception) -> Coroutine[Any, Any, None]:
+        def outward(message: Message) -> Awaitable[None]:
+            _enter(FRAMEWORK)
+            return send(message)
+
         _enter(SESSION)
-        return super()._refuse(send, refusal)
+        return super()._refuse(outward, refusal)
 
 
 class MeasuredManager(SessionManager):
