@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ERROR_SHARE_LIMIT: Final = 0.001
-UNANSWERED_LIMIT: Final = 0.01
+ACHIEVED_LIMIT: Final = 0.99
 """Of the arrivals drawn: what the rate promised is drawn by chance, 300/s for 5 s under 98 % one time in five."""
 GROWTH_SHARE: Final = 0.01
 """Of the arrivals between the window's first fifth and its last: as many of them as may stay unanswered."""
@@ -105,15 +105,12 @@ def _nothing(figures: Figures, *, failed: bool, is_open: bool) -> list[str]:
 def _overloaded(figures: Figures, load: Load, cpus: Mapping[str, Sequence[int]]) -> list[str]:
     """Return how it shows that the rate was not sustained, and what was probably the reason."""
     shown = []
-    unanswered = 1 - figures.achieved_share if figures.achieved_share is not None else 0.0
-    if unanswered > UNANSWERED_LIMIT:
+    if figures.achieved_share is not None and figures.achieved_share < ACHIEVED_LIMIT:
+        unanswered, limit = percent(1 - figures.achieved_share), percent(round(1 - ACHIEVED_LIMIT, 6))
+        shown.append(f"{unanswered} of the arrivals of the window got no answer (limit {limit})")
+    if (figures.queue_growth or 0) > (most := growth_limit(figures)):
         shown.append(
-            f"{percent(unanswered)} of the arrivals of the window got no answer (limit {percent(UNANSWERED_LIMIT)})"
-        )
-    limit = growth_limit(figures)
-    if (figures.queue_growth or 0) > limit:
-        shown.append(
-            f"at its end {figures.queue_growth:,.0f} more were unanswered than at its begin (limit {limit:,.0f})"
+            f"at its end {figures.queue_growth:,.0f} more were unanswered than at its begin (limit {most:,.0f})"
         )
     if not shown:
         return []
