@@ -29,7 +29,7 @@ def arrival(at_us: int, answer_us: int = 100, *, lag_us: int = 0, **facts: Any) 
 
 def unsent(at_us: int, wait_us: int) -> dict[str, Any]:
     """Return an arrival that never got a user."""
-    lacking = dict.fromkeys(("wake_lag_us", "sent_us", "service_us", "user"))
+    lacking: dict[str, Any] = dict.fromkeys(("wake_lag_us", "sent_us", "service_us", "user"))
     return arrival(at_us, **lacking, response_us=wait_us, outcome="unsent")
 
 
