@@ -12,8 +12,10 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import gevent
 import httptools
 from locust.exception import LocustError
+from locust.user.task import TaskSet
 
 from harness.load.answer import Head
 from harness.load.connection import Connection
@@ -58,6 +60,8 @@ class LeanSession:
         self._user = user
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
+        self.has_waited = False
+        """Whether an answer was waited for since this was last set to false: others have had their turn then."""
 
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET."""
@@ -122,6 +126,7 @@ class LeanSession:
                 connection = Connection(self._address, self._timeout_s)
             head, content = connection.exchange(request, started, bodiless=method == "HEAD")
             self._connection = connection
+            self.has_waited = True
         except TimeoutError:
             error = NoAnswer(f"no whole answer within {self._timeout_s:g} s")
             head, content = _NO_ANSWER
@@ -191,3 +196,13 @@ def equip(user_class: type[FastHttpUser]) -> None:
         )
 
     user_class.__init__ = initialize_lean  # type: ignore[method-assign,assignment]
+    TaskSet._sleep = _sleep  # type: ignore[method-assign] # noqa: SLF001 - where Locust's users wait between tasks
+
+
+def _sleep(tasks: TaskSet, seconds: float) -> None:
+    """Sleep between two tasks; not for no time where an answer has just been waited for, which lets others run too."""
+    client = getattr(tasks.user, "client", None)
+    if seconds <= 0 and isinstance(client, LeanSession) and client.has_waited:
+        client.has_waited = False
+    else:
+        gevent.sleep(seconds)

@@ -27,7 +27,7 @@ class User:
         return {"user": 7}
 
 
-def tried(pieces: list[str], *, stays: bool) -> dict[str, Any]:
+def tried(pieces: list[str], *, stays: bool, method: str = "POST") -> dict[str, Any]:
     """Answer the first connection with these pieces, all later ones well; `stays` leaves the first one open."""
     connections = []
     requests = []
@@ -57,7 +57,8 @@ def tried(pieces: list[str], *, stays: bool) -> dict[str, Any]:
     event.add_listener(lambda **said: events.append(said))
     client = LeanSession(f"http://127.0.0.1:{server.server_port}", event, User(), timeout_s=TIMEOUT_S)  # type: ignore[arg-type]
     begun = perf_counter()
-    first = client.post("/x?y=1", json={"a": 1}, name="first")
+    body: dict[str, Any] = {"json": {"a": 1}} if method == "POST" else {}
+    first = client.request(method, "/x?y=1", name="first", **body)
     took_s = perf_counter() - begun
     second = client.get("/again")
     if not stays and not second.content:  # a connection that was closed behind our back costs one request
@@ -78,8 +79,11 @@ def tried(pieces: list[str], *, stays: bool) -> dict[str, Any]:
         "connections": len(connections),
         "second": second.content.decode(),
         "request": requests[0].decode("latin-1"),
+        "said": sorted(said),
+        "events": len(events),
+        "is_the_response": said["response"] is first,
     }
 
 
 if __name__ == "__main__":
-    json.dump([tried(case["pieces"], stays=case["stays"]) for case in json.load(sys.stdin)], sys.stdout)
+    json.dump([tried(**case) for case in json.load(sys.stdin)], sys.stdout)

@@ -39,6 +39,37 @@ CASES: dict[str, tuple[list[str], bool, int, str | None, str]] = {
     "more than was asked": ([GOOD + GOOD], True, 0, ERROR, ""),
     "another protocol": (["HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nzz"], True, 0, ERROR, ""),
     "headers without end": (["HTTP/1.1 200 OK\r\n", *(["X: " + "y" * 9000 + "\r\n"] * 20)], True, 0, ERROR, ""),
+    "one header too long": (["HTTP/1.1 200 OK\r\nX: " + "y" * 70_000 + "\r\n\r\n"], True, 0, ERROR, ""),
+    "a long header": (
+        ["HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: " + "y" * 50_000 + "\r\n\r\ngood"],
+        True,
+        200,
+        None,
+        "good",
+    ),
+    "a long body": (
+        [f"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n{'x' * 300_000}"],
+        True,
+        200,
+        None,
+        "x" * 300_000,
+    ),
+    "three interim answers": (["HTTP/1.1 102 Processing\r\n\r\n" * 3 + GOOD], True, 200, None, "good"),
+    "only an interim answer": (["HTTP/1.1 100 Continue\r\n\r\n"], False, 0, ERROR, ""),
+    "half an answer too much": ([GOOD + GOOD[:20]], True, 0, ERROR, ""),
+    "a status of 0": (["HTTP/1.1 000 Zero\r\nContent-Length: 4\r\n\r\ngood"], True, 0, ERROR, ""),
+    "lines that end in LF": (["HTTP/1.1 200 OK\nContent-Length: 4\n\ngood"], True, 0, ERROR, ""),
+    "a folded header": (["HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 4\r\n\r\ngood"], True, 0, ERROR, ""),
+    "length and chunks": (
+        ["HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n"],
+        True,
+        0,
+        ERROR,
+        "",
+    ),
+    "no content, with a length": (["HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n"], True, 204, None, ""),
+    "not modified": (["HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n"], True, 304, None, ""),
+    "a trailer": ([CHUNKED + "4\r\ngood\r\n0\r\nSet-Cookie: a=b\r\n\r\n"], True, 200, None, "good"),
     "silence": ([], True, 0, TIMEOUT, ""),
     "a slow drip": (
         ["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *(["x", "sleep 0.1"] * 20)],
@@ -47,6 +78,26 @@ CASES: dict[str, tuple[list[str], bool, int, str | None, str]] = {
         TIMEOUT,
         "",
     ),
+}
+
+
+# The same for HEAD, whose answers have no body whatever they say.
+HEADS: dict[str, tuple[list[str], bool, int, str | None, bool]] = {
+    "with a length": (["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"], True, 200, None, True),
+    "without a length": (["HTTP/1.1 200 OK\r\n\r\n"], True, 200, None, False),
+    "in chunks": ([CHUNKED], True, 200, None, True),
+    "interim first": (
+        ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"],
+        True,
+        200,
+        None,
+        True,
+    ),
+    "not found": (["HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n"], True, 404, "http_error", True),
+    "closing": (["HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"], True, 200, None, False),
+    "with a body": ([GOOD], True, 0, ERROR, False),
+    "twice": (["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 2], True, 0, ERROR, False),
+    "half": (["HTTP/1.1 200 OK\r\nContent-"], False, 0, ERROR, False),
 }
 
 
@@ -87,9 +138,40 @@ def test_a_connection_is_kept_exactly_when_it_may_be(answers: dict[str, dict[str
     assert answers[name]["connections"] == (1 if kept else 2)
 
 
+@pytest.fixture(scope="module")
+def heads() -> dict[str, dict[str, Any]]:
+    cases = [{"pieces": pieces, "stays": stays, "method": "HEAD"} for pieces, stays, *_ in HEADS.values()]
+    return dict(zip(HEADS, run(cases), strict=True))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_an_answer_to_head_ends_with_its_head(heads: dict[str, dict[str, Any]], name: str) -> None:
+    _, _, status, outcome, is_kept = HEADS[name]
+    found = heads[name]
+    assert (found["status"], found["outcome"], found["content"]) == (status, outcome, "")
+    assert found["connections"] == (1 if is_kept else 2)
+    assert found["second"] == "good"
+
+
+def test_an_answer_may_come_in_two_pieces_that_part_anywhere() -> None:
+    cases = []
+    chunked = CHUNKED + "2\r\ngo\r\n2\r\nod\r\n0\r\n\r\n"
+    for whole in (GOOD, "HTTP/1.1 100 Continue\r\n\r\n" + GOOD, chunked):
+        cases += [{"pieces": [whole[:at], "sleep 0.001", whole[at:]], "stays": True} for at in range(1, len(whole))]
+    for case, found in zip(cases, run(cases), strict=True):
+        assert (found["status"], found["outcome"], found["content"]) == (200, None, "good"), case
+        assert found["connections"] == 1, case
+
+
 def test_the_request_event_says_what_locusts_own_says(answers: dict[str, dict[str, Any]]) -> None:
     found = answers["whole"]
     assert (found["name"], found["context"]) == ("first", {"user": 7})
+    assert found["events"] == 2
+    assert found["is_the_response"]
+    assert found["said"] == [
+        "context", "exception", "name", "request_type", "response", "response_length", "response_time", "start_time",
+        "url",
+    ]  # fmt: skip
     assert found["time_error_s"] < 0.005
     assert found["headers"] == {"content-length": "4", "set-cookie": "sid=abc; Path=/"}
 
