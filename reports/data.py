@@ -6,28 +6,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, tables
+from reports import outline as outlines
+from reports import stats, tables, view
 from reports.files import read_run, read_trials
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
-    from reports.format import Run
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """What one arm's requests took, in order of their intended start; warm-up and drain in, errors out."""
-
-    start_s: npt.NDArray[np.float64]
-    response_us: npt.NDArray[np.int64]
-    right: npt.NDArray[np.bool_]
-    """Whether it was answered; else `response_us` is only the wait that was seen."""
+    from reports.format import Run, Trial
+    from reports.outline import Outline
 
 
 @dataclass
@@ -36,11 +26,11 @@ class Recorded:
 
     folder: Path
     run: Run
-    _timelines: dict[tuple[int, int], Timeline | None] = field(default_factory=dict, repr=False)
+    _outlines: dict[tuple[int, int], Outline | None] = field(default_factory=dict, repr=False)
 
     @cached_property
     def requests(self) -> pd.DataFrame:
-        """Every request of every trial: `trial`, `block`, `variant` and `state`, then the file's columns."""
+        """Every request of every trial: `trial`, `block`, `purpose`, `variant` and `state`, then the file's columns."""
         return self._frame(tables.read_requests)
 
     @cached_property
@@ -58,9 +48,11 @@ class Recorded:
                 "trial": trial.number,
                 "block": trial.block,
                 "attempt": trial.attempt,
+                "purpose": trial.purpose,
+                "rate_per_s": (trial.load or self.run.plan.load).rate_per_s,
                 "variant": arm.variant,
                 "state": trial.verdict.state,
-                **(stats.metrics(arm.figures) if arm.figures else {}),
+                **(stats.metrics(arm.figures, arm.closed) if arm.figures else {}),
             }
             for trial in self.run.trials
             for arm in trial.arms
@@ -77,21 +69,16 @@ class Recorded:
             for metric, spread in summary.metrics.items()
         )
 
-    def timeline(self, number: int, arm: int) -> Timeline | None:
-        """Return the requests of an arm of a trial, or None when there are none."""
-        key = number, arm
-        if key not in self._timelines:
-            self._timelines[key] = self._read_timeline(number, arm)
-        return self._timelines[key]
+    def outline(self, trial: Trial, arm: int) -> Outline | None:
+        """Return what charts draw of an arm of a trial, or None when it has no requests.
 
-    def _read_timeline(self, number: int, arm: int) -> Timeline | None:
-        table = tables.read_requests(self.folder, number)
-        if table is None:
-            return None
-        start_us, response_us, right = stats.timed(table, arm)
-        if not len(start_us):
-            return None
-        return Timeline(start_us / 1e6, response_us, right)
+        Its table is read once and not kept: a run's tables together may be larger than memory.
+        """
+        key = trial.number, arm
+        if key not in self._outlines:
+            table = tables.read_requests(self.folder, trial.number)
+            self._outlines[key] = None if table is None else outlines.outline(table, trial, arm)
+        return self._outlines[key]
 
     def _frame(self, read: Any) -> pd.DataFrame:
         import pandas as pd  # noqa: PLC0415 - as above
@@ -106,6 +93,7 @@ class Recorded:
             about = {
                 "trial": trial.number,
                 "block": trial.block,
+                "purpose": trial.purpose,
                 "variant": frame["arm"].map(names),
                 "state": trial.verdict.state,
             }
@@ -122,5 +110,5 @@ def load(folder: Path) -> Recorded:
         # run.json may be a trial behind its folder, and its summaries further.
         known = {trial.number for trial in run.trials}
         run.trials += [trial for trial in read_trials(folder) if trial.number not in known]
-        run.summaries = stats.summaries(run.trials)
+        run.summaries = stats.summaries(run.trials, view.baseline(run))
     return Recorded(folder, run)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from reports import canvas, view
 from reports.canvas import GRID, MUTED, SMALL, WIDTH, Canvas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
     from matplotlib.axes import Axes
 
@@ -33,9 +32,6 @@ _PANEL: Final = 78.0
 _HEAD: Final = 16.0
 _FOOT: Final = 28.0
 _TICKS: Final = {0.5: "p50", 0.1: "p90", 0.01: "p99", 0.001: "p99.9", 0.0001: "p99.99"}
-_POINTS: Final = 120
-_FEWEST_BEYOND: Final = 10
-"""A curve ends where fewer requests took longer: beyond lies chance (no p99.9 under 10,000 requests)."""
 
 
 def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas:
@@ -86,21 +82,8 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
 
 def _line(recorded: Recorded, trial: Trial, variant: Variant) -> Line | None:
     place = next(place for place, arm in enumerate(trial.arms) if arm.variant == variant.name)
-    timeline = recorded.timeline(trial.number, place)
-    if timeline is None:
-        return None
-    inside = (timeline.start_s >= 0) & (timeline.start_s < trial.window_s)
-    return tail(timeline.response_us[inside])
-
-
-def tail(latencies_us: npt.NDArray[np.int64]) -> Line | None:
-    """Return latencies in ms and the share of requests that took longer, evenly spread over its logarithm."""
-    count = len(latencies_us)
-    if count <= _FEWEST_BEYOND:
-        return None
-    ordered = np.sort(latencies_us)
-    beyond = np.unique(np.geomspace(_FEWEST_BEYOND, count - 1, _POINTS).astype(int))[::-1]
-    return ordered[count - 1 - beyond] / 1e3, beyond / count
+    outline = recorded.outline(trial, place)
+    return outline.tail if outline else None
 
 
 def _scale(axes: Axes, low: float, high: float, least: float, *, named: bool, numbered: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +18,13 @@ _SVG: Final = "http://www.w3.org/2000/svg"
 _GLOBAL: Final = frozenset({f"{{{_SVG}}}title", f"{{{_SVG}}}style"})
 """Elements that would speak for the whole page."""
 _XLINK: Final = "http://www.w3.org/1999/xlink"
+_PLACES: Final = frozenset({"d", "x", "y", "width", "height", "transform"})
+_NUMBER: Final = re.compile(r"\d+\.\d+")
 _FONT: Final = "'DejaVu Sans'"
 
 
 def parse(drawn: bytes) -> ET.Element:
-    """Return the drawing without metadata, its font with others to fall back on."""
+    """Return the drawing without metadata, its places rounded, its font with others to fall back on."""
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     root = ET.fromstring(drawn)  # noqa: S314 - our own drawing
@@ -29,7 +32,15 @@ def parse(drawn: bytes) -> ET.Element:
     for element in root.iter():
         if style := element.get("style"):
             element.set("style", style.replace(_FONT, f"{_FONT}, Verdana, sans-serif"))
+        for name in _PLACES & element.attrib.keys():
+            if "scale" not in element.attrib[name]:
+                element.set(name, _NUMBER.sub(_rounded, element.attrib[name]).replace("\n", " ").strip())
     return root
+
+
+def _rounded(number: re.Match[str]) -> str:
+    """Write a place to a hundredth of a point: no screen shows more, and a page holds thousands."""
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def alone(root: ET.Element) -> bytes:

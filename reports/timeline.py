@@ -1,21 +1,19 @@
-"""A variant's trials over time: latency bands above, throughput below, the warm-up shaded."""
+"""A variant's trials over time: latency bands above, arrivals and answers below, what is not the window shaded."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from reports import canvas, view
-from reports.canvas import MUTED, SHADE, WIDTH, Canvas
+from reports.canvas import ALARM, GRID, INK, MUTED, SHADE, SMALL, WIDTH, Canvas
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-    from reports.data import Recorded, Timeline
-    from reports.format import Trial, Variant
+    from reports.data import Recorded
+    from reports.format import Run, Trial, Variant
+    from reports.outline import Outline
     from reports.palette import Style
 
 _LEFT: Final = 34.0
@@ -24,11 +22,15 @@ _GAP: Final = 7.0
 _HEAD: Final = 16.0
 _LATENCY: Final = 84.0
 _RATE: Final = 34.0
+_WAITING: Final = 22.0
+_APART: Final = 12.0
+"""Points between the rates and the waiting, where the largest number needs its line."""
 _FOOT: Final = 32.0
-_RATE_BIN_S: Final = 0.25
-_BINS: Final = 60
-_FEWEST: Final = 20
-"""Bins of latency over a trial, and requests that one should hold."""
+_LINE: Final = 11.0
+_TINY: Final = 6.5
+"""Type size of the names of phases, which stand upright in the phases."""
+
+Shown = list[tuple["Trial", "Outline"]]
 
 
 def draw(
@@ -38,101 +40,177 @@ def draw(
     style: Style,
     limits_ms: tuple[float, float],
 ) -> Canvas | None:
-    """Draw a panel per trial, INVALID ones included and marked; None when there is nothing to draw."""
-    shown = [
-        (trial, line)
-        for trial in recorded.run.trials
-        for place, arm in enumerate(trial.arms)
-        if arm.variant == variant.name and (line := recorded.timeline(trial.number, place)) is not None
-    ]
+    """Draw a panel per latency trial that counts; None when there is nothing to draw."""
+    shown = _shown(recorded, variant)
     if not shown:
         return None
     across = min(len(shown), 3 if len(shown) <= 6 else 4)  # noqa: PLR2004 - so that a panel can hold its name
     down = math.ceil(len(shown) / across)
-    deep = _HEAD + _LATENCY + _GAP + _RATE + 8
+    queued = any(line.waiting for _, line in shown)
+    deep = _HEAD + _LATENCY + _GAP + _RATE + 8 + (_APART + _WAITING) * queued
+    words = [*legend(shown), *_left_out(recorded.run, variant)]
     on = Canvas(
         f"timeline-{name}",
         f"Over time: {variant.name}",
         view.caption(recorded.run, variant),
-        down * deep + _FOOT,
+        down * deep + _FOOT + _LINE * (len(words) - 2),
     )
     width = (WIDTH - _LEFT - _RIGHT - _GAP * (across - 1)) / across
-    fastest = max(float(rate(trial, line)[1].max(initial=0)) for trial, line in shown) * 1.1 or 1
+    most = max((int(line.waiting[1].max()) for _, line in shown if line.waiting), default=0) * 1.1
+    per_second = _rates(shown, recorded.run)
     for place, (trial, line) in enumerate(shown):
         row, column = divmod(place, across)
         left, top = _LEFT + column * (width + _GAP), row * deep + _HEAD
-        state = trial.verdict.state
-        on.heading(left, top - 4, width, f"trial {trial.number}", "" if state in {"VALID", "SUSPECT"} else state)
-        above = on.axes(left, top, width, _LATENCY)
-        below = on.axes(left, top + _LATENCY + _GAP, width, _RATE)
-        _latency(above, trial, line, style, limits_ms)
-        _rate(below, trial, line, style, fastest)
-        for axes in (above, below):
-            axes.set_xlim(-trial.warmup_s, trial.window_s)
-            axes.axvspan(-trial.warmup_s, 0, color=SHADE, linewidth=0, zorder=0)
-            canvas.linear_axis(axes.xaxis, 2, highest=0.9 * trial.window_s)
+        on.heading(left, top - 4, width, *_heading(trial, width))
+        panels = [on.axes(left, top, width, _LATENCY), on.axes(left, top + _LATENCY + _GAP, width, _RATE)]
+        _latency(panels[0], line, style, limits_ms)
+        _rate(panels[1], trial, line, style, per_second)
+        if queued:
+            panels.append(on.axes(left, top + _LATENCY + _GAP + _RATE + _APART, width, _WAITING))
+            _waiting(panels[2], line, most)
+        for axes in panels:
+            axes.set_xlim(-trial.warmup_s, line.end_s)
+            _phases(axes, trial, line, width, named=axes is panels[0])
+            canvas.linear_axis(axes.xaxis, 2, highest=0.9 * line.end_s)
             axes.tick_params(
                 labelleft=column == 0, left=column == 0,
-                labelbottom=axes is below and place + across >= len(shown),
+                labelbottom=axes is panels[-1] and place + across >= len(shown),
             )  # fmt: skip
         if column == 0:
             on.text(canvas.MARGIN, top - 4, "ms")
             on.text(canvas.MARGIN, top + _LATENCY + _GAP + 1, "req/s")
-    words = ("s since the window began; shaded: warm-up", "line: p50, band: p5 to p95, dots: slowest")
+            if queued:
+                on.text(canvas.MARGIN, top + _LATENCY + _GAP + _RATE + _APART - 2, "waiting")
     for place, text in enumerate(words):
-        on.text(WIDTH / 2, down * deep + 17 + place * 11, text, color=MUTED, ha="center")
+        on.text(WIDTH / 2, down * deep + 17 + place * _LINE, text, color=MUTED, ha="center")
     return on
+
+
+def _heading(trial: Trial, width: float) -> tuple[str, str]:
+    """Return a panel's name and its alarm; where both have no room, the number alone says which trial it is."""
+    mark = "" if trial.verdict.state in {"VALID", "SUSPECT"} else trial.verdict.state
+    name = f"trial {trial.number}"
+    room = width - canvas.measure(mark, SMALL, bold=True) - 5
+    return (name if not mark or canvas.measure(name, SMALL) <= room else str(trial.number)), mark
+
+
+def legend(shown: Shown) -> list[str]:
+    """Return what the lines and shades of these trials mean, a line of the legend each."""
+    lines = [line for _, line in shown]
+    if not any(line.arrived_per_s is not None for line in lines):
+        return ["s since the window began; shaded: warm-up", "line: p50, band: p5 to p95, dots: slowest"]
+    words = ["s since the window began; shaded: not in it", "line: p50, band: p5 to p95, dots: slowest"]
+    words.append("req/s: arrivals grey, right answers in colour")
+    if any(bins.lost.any() for line in lines for bins in line.stretches):
+        words.append("triangles: somebody was never answered")
+    if any(line.waiting for line in lines):
+        words.append("waiting: arrivals that had found no free user")
+    return words
 
 
 def limits(recorded: Recorded) -> tuple[float, float]:
     """Return the lowest and the highest latency, in ms, that the timelines of a run have to show."""
     ends = [
-        (line.response_us.min(), line.response_us.max())
-        for trial in recorded.run.trials
-        for place in range(len(trial.arms))
-        if (line := recorded.timeline(trial.number, place)) is not None
+        line.extremes_ms for variant in recorded.run.variants for _, line in _shown(recorded, variant) if line.stretches
     ]
     if not ends:
         return 1.0, 10.0
-    return max(min(low for low, _ in ends) / 1e3, 1e-3) * 0.9, max(high for _, high in ends) / 1e3 * 1.1
+    return max(min(low for low, _ in ends), 1e-3) * 0.9, max(high for _, high in ends) * 1.1
 
 
-def rate(trial: Trial, line: Timeline) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the edges of bins of 0.25 s and the right answers per second that arrived in each."""
-    edges = _edges(trial, _RATE_BIN_S)
-    counts, _ = np.histogram((line.start_s + line.response_us / 1e6)[line.right], edges)
-    return edges, counts / _RATE_BIN_S
+def _shown(recorded: Recorded, variant: Variant) -> Shown:
+    return [
+        (trial, line)
+        for trial in view.latency_trials(recorded.run)
+        if trial.verdict.state != "INVALID"
+        for place, arm in enumerate(trial.arms)
+        if arm.variant == variant.name and (line := recorded.outline(trial, place)) is not None
+    ]
 
 
-def _edges(trial: Trial, step_s: float) -> npt.NDArray[np.float64]:
-    """Return whole bins that meet at zero, so that none holds both warm-up and window."""
-    first, last = math.ceil(-trial.warmup_s / step_s - 1e-6), math.floor(trial.window_s / step_s + 1e-6)
-    return np.arange(first, max(last, 1) + 1, dtype=np.float64) * step_s
+def _left_out(run: Run, variant: Variant) -> list[str]:
+    """Name the trials that are not drawn because they do not count, as many as a line holds."""
+    numbers = [
+        str(trial.number)
+        for trial in view.latency_trials(run)
+        if trial.verdict.state == "INVALID" and any(arm.variant == variant.name for arm in trial.arms)
+    ]
+    if not numbers:
+        return []
+    trials = "trial" if len(numbers) == 1 else "trials"
+    return [canvas.fit(f"INVALID and not drawn: {trials} {', '.join(numbers)}", WIDTH - 2 * canvas.MARGIN, SMALL)]
 
 
-def _latency(axes: Axes, trial: Trial, line: Timeline, style: Style, limits_ms: tuple[float, float]) -> None:
+def _rates(shown: Shown, run: Run) -> tuple[float, float]:
+    """Return the ends of the scale of rates: from zero, or logarithmic where a closed phase dwarfs the arrivals."""
+    lines = [line for _, line in shown]
+    seen = [each for line in lines for each in (line.answered_per_s, line.arrived_per_s) if each is not None]
+    fastest = max(float(each.max(initial=0)) for each in seen) * 1.1 or 1
+    if all(line.closed_from_s is None for line in lines):
+        return 0, fastest
+    return (run.plan.load.rate_per_s or 1) / 4, fastest * 1.1
+
+
+def _phases(axes: Axes, trial: Trial, line: Outline, width: float, *, named: bool) -> None:
+    """Shade what is not the window, and write into each phase what it is where it is wide enough."""
+    phases = [("warm-up", -trial.warmup_s, 0.0)]
+    if line.drained_s > trial.window_s:
+        phases.append(("drain", trial.window_s, line.closed_from_s or line.end_s))
+    if line.closed_from_s is not None:
+        phases.append(("closed", line.closed_from_s, line.end_s))
+        axes.axvline(line.closed_from_s, color=GRID, linewidth=0.8, zorder=0.5)
+    whole_s = line.end_s + trial.warmup_s
+    for phase, begin, end in phases:
+        axes.axvspan(begin, end, color=SHADE, linewidth=0, zorder=0)
+        if named and line.arrived_per_s is not None and (end - begin) / whole_s * width > _TINY * 1.2:
+            axes.text(
+                (begin + end) / 2, 0.97, phase, transform=axes.get_xaxis_transform(), rotation=90, size=_TINY,
+                color=MUTED, ha="center", va="top", zorder=0.6,
+            )  # fmt: skip
+
+
+def _latency(axes: Axes, line: Outline, style: Style, limits_ms: tuple[float, float]) -> None:
     """Draw the middle 90 % as a band, the median as a line and the slowest of each bin as a dot."""
-    bins = min(_BINS, max(1, len(line.start_s) // _FEWEST))
-    step_s = (trial.warmup_s + trial.window_s) / bins
-    edges = _edges(trial, step_s)
-    inside = (line.start_s >= edges[0]) & (line.start_s < edges[-1])
-    place = np.digitize(line.start_s[inside], edges)
-    order = np.lexsort((line.response_us[inside], place))
-    ordered_ms = line.response_us[inside][order] / 1e3
-    filled, first, count = np.unique(place[order], return_index=True, return_counts=True)
-    middle = edges[filled - 1] + step_s / 2
-    low, median, high = (ordered_ms[first + (count - 1) * percent // 100] for percent in (5, 50, 95))
     axes.set_yscale("log")
     axes.set_ylim(*limits_ms)
     canvas.log_axis(axes.yaxis, *limits_ms)
     axes.grid(axis="y")
-    axes.fill_between(middle, low, high, color=style.light, alpha=0.3, linewidth=0)
-    axes.plot(middle, median, color=style.light, linewidth=1.2)
-    axes.plot(middle, ordered_ms[first + count - 1], color=style.light, linestyle="none", marker=".", markersize=2.2)
+    for bins in line.stretches:
+        axes.fill_between(bins.middle_s, bins.low_ms, bins.high_ms, color=style.light, alpha=0.3, linewidth=0)
+        axes.plot(bins.middle_s, bins.median_ms, color=style.light, linewidth=1.2)
+        axes.plot(
+            bins.middle_s[~bins.lost], bins.slowest_ms[~bins.lost],
+            color=style.light, linestyle="none", marker=".", markersize=2.2,
+        )  # fmt: skip
+        if bins.lost.any():
+            axes.plot(
+                bins.middle_s[bins.lost], bins.slowest_ms[bins.lost],
+                color=ALARM, linestyle="none", marker="^", markersize=3, markeredgewidth=0,
+            )  # fmt: skip
 
 
-def _rate(axes: Axes, trial: Trial, line: Timeline, style: Style, fastest: float) -> None:
-    edges, per_second = rate(trial, line)
-    axes.stairs(per_second, edges, fill=True, color=style.light, alpha=0.55, linewidth=0)
-    axes.set_ylim(0, fastest)
-    canvas.linear_axis(axes.yaxis, 2, highest=0.85 * fastest)
+def _rate(axes: Axes, trial: Trial, line: Outline, style: Style, ends: tuple[float, float]) -> None:
+    """Draw right answers as an area, or as a line on a logarithmic scale, and arrivals as a line."""
+    low, high = ends
+    axes.set_ylim(low, high)
+    if low:
+        axes.set_yscale("log")
+        decades = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        canvas.named_axis(axes.yaxis, {10.0**each: f"{10**each:,}" for each in decades if each >= 0})
+    else:
+        canvas.linear_axis(axes.yaxis, 2, highest=0.85 * high)
+    if line.arrived_per_s is not None:
+        arrived = line.arrived_per_s.copy()
+        arrived[line.edges_s[:-1] >= trial.window_s] = math.nan
+        axes.stairs(arrived, line.edges_s, baseline=None, color=MUTED, linewidth=0.8)
+    if low:
+        axes.stairs(line.answered_per_s, line.edges_s, baseline=None, color=style.light, linewidth=1.1)
+    else:
+        axes.stairs(line.answered_per_s, line.edges_s, fill=True, color=style.light, alpha=0.55, linewidth=0)
+
+
+def _waiting(axes: Axes, line: Outline, most: float) -> None:
+    axes.set_ylim(0, most)
+    canvas.named_axis(axes.yaxis, {0: "0", most / 1.1: f"{most / 1.1:,.0f}"})
+    if line.waiting:
+        axes.fill_between(line.waiting[0], line.waiting[1], step="post", color=INK, alpha=0.55, linewidth=0)
