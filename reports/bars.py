@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _PITCH: Final = 44.0
 _BAR: Final = 31.5
-_THICK: Final = 8.0
+THICK: Final = 8.0
 """Points from row to row, from a row's top to the middle of its bar, and the bar's height."""
-_LEGEND: Final = 16.0
+LEGEND: Final = 16.0
 _MARKS: Final = {"p50_us": ("o", 4.6, -4.0), "p95_us": ("D", 3.8, 0.5), "p99_us": ("^", 4.8, 5.0)}
 """Mark and size of each percentile, and its place about the middle of the row: the blocks' ranges overlap."""
 _ROLES: Final[tuple[Role, ...]] = ("app", "store", "generator")
@@ -35,31 +35,45 @@ class Rows:
         metrics = {summary.variant: summary.metrics for summary in run.summaries if summary.trials}
         self.metrics: Mapping[str, Metrics] = {row.variant.name: metrics.get(row.variant.name, {}) for row in self.rows}
         depth = _PITCH * len(self.rows)
-        self.canvas = Canvas(name, title, caption, _LEGEND + depth + 34)
+        self.canvas = Canvas(name, title, caption, LEGEND + depth + 34)
         left = canvas.MARGIN + 2
-        self.axes: Axes = self.canvas.axes(left, _LEGEND, canvas.WIDTH - 2 * left, depth)
+        self.axes: Axes = self.canvas.axes(left, LEGEND, canvas.WIDTH - 2 * left, depth)
         self.axes.set_ylim(depth, 0)
         self.axes.set_yticks([])
         self.axes.spines["left"].set_visible(False)
-        self.canvas.text(canvas.WIDTH / 2, _LEGEND + depth + 30, unit, color=MUTED, ha="center")
+        self.canvas.text(canvas.WIDTH / 2, LEGEND + depth + 30, unit, color=MUTED, ha="center")
 
     def middle(self, place: int) -> float:
         """Return where the bar of a row is."""
         return place * _PITCH + _BAR
 
+    def reach(self, ends: Mapping[str, float]) -> float:
+        """Return how far a scale must go; what is not to be trusted, and far out, does not make the others small."""
+        trusted = [ends[row.variant.name] for row in self.rows if row.trusted and row.variant.name in ends]
+        near = [end for end in ends.values() if not trusted or end <= 2 * max(trusted)]
+        return max(near, default=0.0) * 1.04 or 1.0
+
+    def beyond(self, y: float, style: Style) -> None:
+        """Say that a bar goes on beyond the scale."""
+        right = self.axes.get_xlim()[1]
+        self.axes.plot([right], [y], marker=">", markersize=5, color=style.light, clip_on=False, zorder=5)
+
     def rule(self) -> None:
         """Draw the scale's lines behind the bars, and not through the words above them."""
         low, high = self.axes.get_xlim()
-        ticks = [tick for tick in self.axes.get_xticks() if low <= tick <= high]
+        self.upright([tick for tick in self.axes.get_xticks() if low <= tick <= high], GRID)
+
+    def upright(self, places: Sequence[float], colour: str) -> None:
+        """Draw lines at places on the scale, in every row."""
         for place in range(len(self.rows)):
             y = self.middle(place)
-            self.axes.vlines(ticks, y - _THICK * 0.85, y + _THICK * 0.85, color=GRID, linewidth=0.7, zorder=0)
+            self.axes.vlines(places, y - THICK * 0.85, y + THICK * 0.85, color=colour, linewidth=0.7, zorder=0)
 
     def label(self, values: Mapping[str, str]) -> None:
         """Write each row's name, figures, server and durability."""
         right = canvas.WIDTH - canvas.MARGIN
         for place, row in enumerate(self.rows):
-            top = _LEGEND + place * _PITCH
+            top = LEGEND + place * _PITCH
             value = values.get(row.variant.name, "")
             room = right - canvas.MARGIN - canvas.measure(value, SMALL) - 8
             name = canvas.fit(row.variant.name, room, canvas.NAME, bold=True)
@@ -116,7 +130,7 @@ def latency(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Ca
                 color=style.light, markerfacecolor=style.light if style.solid else PAPER, markeredgewidth=1.1,
             )  # fmt: skip
         if shown:
-            texts[row.variant.name] = " / ".join(units.ms(spread.median) for spread, _ in shown) + " ms"
+            texts[row.variant.name] = " / ".join(row.cells[key].text for key in ("p50", "p95", "p99")) + " ms"
     rows.label(texts)
     _legend(rows.canvas, [(mark[0], metric.removesuffix("_us")) for metric, mark in _MARKS.items()])
     return rows.canvas
@@ -126,7 +140,7 @@ def throughput(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) ->
     """Draw right answers per second: the median as a bar, the blocks' extremes as a line."""
     rows = Rows(run, "throughput", "Throughput", "requests/s; line: smallest to largest block", caption)
     axes = rows.axes
-    spreads = {name: metrics.get("requests_per_s") for name, metrics in rows.metrics.items()}
+    spreads = {name: metrics.get(view.throughput(run)) for name, metrics in rows.metrics.items()}
     axes.set_xlim(0, max((spread.max for spread in spreads.values() if spread), default=1) * 1.03 or 1)
     canvas.linear_axis(axes.xaxis)
     rows.rule()
@@ -136,12 +150,14 @@ def throughput(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) ->
         if spread is None:
             continue
         y = rows.middle(place)
-        _bar(axes, y, 0, spread.median, styles[row.variant.name])
+        bar(axes, y, 0, spread.median, styles[row.variant.name])
         axes.plot([spread.min, spread.max], [y, y], color=INK, linewidth=1.2, marker="|", markersize=5)
         texts[row.variant.name] = f"{units.per_second(spread.median)} /s"
     rows.label(texts)
-    users = units.plural(run.plan.load.users, "user")
-    rows.canvas.text(canvas.MARGIN, 10, f"what {users} could draw in closed load", color=MUTED)
+    plan = run.plan
+    users = units.plural(plan.closed_users if view.is_open(run) else plan.load.users, "user")
+    where = f"in {units.seconds(plan.closed_s)} behind each window" if view.is_open(run) else "in closed load"
+    rows.canvas.text(canvas.MARGIN, 10, f"what {users} could draw {where}", color=MUTED)
     return rows.canvas
 
 
@@ -164,7 +180,7 @@ def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas
         y, start = rows.middle(place), 0.0
         for role, part in zip(_ROLES, parts, strict=True):
             if part:
-                _bar(axes, y, start, part, styles[row.variant.name], role=role)
+                bar(axes, y, start, part, styles[row.variant.name], role=role)
                 start += part
         texts[row.variant.name] = " + ".join(units.us(part) if part is not None else units.MISSING for part in parts)
     rows.label(texts)
@@ -172,22 +188,22 @@ def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas
     return rows.canvas
 
 
-def _bar(axes: Axes, y: float, start: float, length: float, style: Style, *, role: Role = "app") -> None:
+def bar(axes: Axes, y: float, start: float, length: float, style: Style, *, role: Role = "app") -> None:
     """Draw a bar: the app's solid, the store's pale, the generator's, no cost of the backend, empty."""
     alpha = {"app": 1.0, "store": 0.4, "generator": 0.0}[role]
-    axes.barh(y, length, height=_THICK, left=start, color=style.light, alpha=alpha, linewidth=0)
+    axes.barh(y, length, height=THICK, left=start, color=style.light, alpha=alpha, linewidth=0)
     if role == "app" and style.hatch:
         axes.barh(
             y,
             length,
-            height=_THICK,
+            height=THICK,
             left=start,
             facecolor="none",
             edgecolor=PAPER,
             hatch=style.hatch,
             linewidth=0,
         )
-    axes.barh(y, length, height=_THICK, left=start, facecolor="none", edgecolor=style.light, linewidth=0.8)
+    axes.barh(y, length, height=THICK, left=start, facecolor="none", edgecolor=style.light, linewidth=0.8)
 
 
 def _legend(on: Canvas, marks: Sequence[tuple[str, str]]) -> None:
@@ -212,7 +228,7 @@ def _swatches(on: Canvas) -> None:
         axes = on.axes(x, 2, 14, 10)
         axes.set_axis_off()
         axes.set_xlim(0, 1)
-        axes.set_ylim(_THICK * 0.6, -_THICK * 0.6)
-        _bar(axes, 0, 0, 1, grey, role=role)
+        axes.set_ylim(THICK * 0.6, -THICK * 0.6)
+        bar(axes, 0, 0, 1, grey, role=role)
         on.text(x + 18, 10, role + (" +" if role != _ROLES[-1] else ""), color=MUTED)
         x += canvas.measure(role, SMALL) + 38

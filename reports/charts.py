@@ -2,61 +2,98 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from reports import bars, distribution, palette, timeline, units, view
+from reports import bars, breakdown, distribution, findings, intervals, ladder, palette, timeline, units, view
 from reports.canvas import Chart, paper
 from reports.text import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from reports.canvas import Canvas
     from reports.data import Recorded
     from reports.format import Run
+    from reports.palette import Style
+
+
+_COST: Final = (
+    "What a variant adds to the same app without a store behind its sessions, paired block by block. Where a line "
+    "crosses zero, no cost was seen."
+)
+_HOW: Final = {
+    "latency": (
+        "Marks are medians over the blocks; the pale bar behind a mark reaches from the smallest block to the largest."
+    ),
+    "distribution": (
+        "How many requests took longer than so many ms: the further left and the steeper, the better. A line per "
+        "trial, the first variant's in grey behind the others; it ends where ten requests took longer."
+    ),
+    "load": (
+        "p50 and p99 of response time at every rate that was tried. Points are medians of trials, the pale bar behind "
+        "one reaches from the smallest to the largest. Hollow: OVERLOADED, the rate was not sustained and the figure "
+        "is that of a growing queue. Crossed: FAILED."
+    ),
+    "throughput": "Bars are medians over the blocks, lines reach from the smallest to the largest block.",
+    "capacity": (
+        "The capacity lies in the full part of the bar: up to the pale part's end every trial kept the objective, from "
+        "the bar's end on none did. Beside it, what gave out first."
+    ),
+    "cost-p50": _COST,
+    "cost-cpu": _COST,
+    "layers": (
+        "Means, which add up as percentiles do not. Client and framework are what every variant has. In colour: the "
+        "session layer, and pale the round trips to its store; dashed: what is not attributed."
+    ),
+    "cpu": "CPU time over requests answered in the window. The generator's is no cost of the backend.",
+}
+"""How each chart is read."""
 
 
 def draw(recorded: Recorded) -> Iterator[Chart]:
-    """Draw every chart: latency, distribution, throughput, CPU, then a timeline per variant that ran."""
+    """Draw every chart that the run holds data for, then a timeline per variant that ran."""
     run = recorded.run
     styles = palette.styles(run)
     themes = colours(run)
-    about = view.caption(run)
     with paper():
-        yield bars.latency(run, styles, about).finish(
-            "Marks are medians over the blocks; the pale bar behind a mark reaches from the smallest block "
-            "to the largest.",
-            _describe(run, "p50_us", "p50", units.ms, "ms"),
-            themes,
-        )
-        yield distribution.draw(recorded, styles, about).finish(
-            "How many requests took longer than so many ms: the further left and the steeper, the better. "
-            "A line per trial, the first variant's in grey behind the others; it ends where ten requests "
-            "took longer.",
-            "The share of requests that took longer than a latency, a panel per variant, a line per trial.",
-            themes,
-        )
-        yield bars.throughput(run, styles, about).finish(
-            "Bars are medians over the blocks, lines reach from the smallest to the largest block.",
-            _describe(run, "requests_per_s", "Throughput", units.per_second, "requests/s"),
-            themes,
-        )
-        yield bars.cpu(run, styles, about).finish(
-            "CPU time over requests answered in the window. The generator's is no cost of the backend.",
-            _describe(run, "app_cpu_us_per_request", "CPU of the app", units.us, "µs per request"),
-            themes,
-        )
+        for on, description in _summaries(recorded, styles, view.caption(run)):
+            if on is not None:
+                yield on.finish(_HOW[on.name], description, themes)
+        beside = ", arrivals beside them, and arrivals that wait for a user" if view.is_open(run) else ""
         limits_ms = timeline.limits(recorded)
         variants = view.ordered(run)
         for variant, name in zip(variants, distinct(each.slug for each in variants), strict=True):
             on = timeline.draw(recorded, variant, name, styles[variant.name], limits_ms)
             if on is not None:
                 yield on.finish(
-                    "Every trial: p50 as a line, p5 to p95 as a band, the slowest as dots; below, right "
-                    "answers per second in bins of 0.25 s. The latency scale is the same for all variants.",
+                    "Every trial: p50 as a line, p5 to p95 as a band, the slowest as dots; below, right answers per "
+                    f"second in bins of 0.25 s{beside}. The latency scale is the same for all variants.",
                     f"Latency and throughput of {variant.name} over time, a panel per trial.",
                     themes,
                     "timeline",
                 )
+
+
+def _summaries(
+    recorded: Recorded, styles: dict[str, Style], about: Sequence[str]
+) -> Iterator[tuple[Canvas | None, str]]:
+    """Yield the charts of all variants, each with what it says for those who cannot see it."""
+    run = recorded.run
+    yield bars.latency(run, styles, about), _describe(run, "p50_us", "p50", units.ms, "ms")
+    distributed = "The share of requests that took longer than a latency, a panel per variant, a line per trial."
+    yield distribution.draw(recorded, styles, about), distributed
+    yield ladder.draw(run, styles, about), ladder.describe(run)
+    drawn = view.throughput(run)
+    if any(drawn in summary.metrics for summary in run.summaries):
+        described = _describe(run, drawn, "Throughput", units.per_second, "requests/s")
+        yield bars.throughput(run, styles, about), described
+    found = (f"{each.variant} {findings.bounds(each)}, {each.limit}" for each in run.capacities)
+    yield intervals.capacity(run, styles, about), f"Capacity: {'; '.join(found)}."
+    for metric in findings.COSTS:
+        yield intervals.cost(run, metric, styles, about), intervals.describe(run, metric)
+    layered = "The mean response in ms by layer, a bar per variant; the figures are in the details."
+    yield breakdown.layers(run, styles, about), layered
+    yield bars.cpu(run, styles, about), _describe(run, "app_cpu_us_per_request", "CPU of the app", units.us, "µs/req")
 
 
 def colours(run: Run) -> dict[str, str]:

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any, Final
 
 from reports import stats, view
+from reports.format import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,23 +15,30 @@ if TYPE_CHECKING:
     from reports.format import Run
 
 _SPREAD: Final = ("median", "min", "max")
+_INTERVAL: Final = ("estimate", "low", "high", "level", "blocks")
+_CAPACITY: Final = ("lower_per_s", "upper_per_s", "limit", "why")
 _VARIANT: Final = (
     "variant", "backend", "driver", "server", "durability", "state", "error", "trials", "requests", "errors",
     "wrong_answers",
 )  # fmt: skip
 _TRIAL: Final = (
-    "trial", "block", "attempt", "started_at", "variant", "state", "reasons", "requests", "errors",
-    "wrong_answers", "at_least",
+    "trial", "block", "attempt", "purpose", "load", "users", "rate_per_s", "started_at", "variant", "state", "reasons",
+    "warmup_s", "steady", "window_s", "requests", "errors", "wrong_answers", "at_least",
 )  # fmt: skip
+_OPEN: Final = (
+    "queued_share", "achieved_share", "queue_growth", "arrivals_p", "app_loop_lag_p50_us", "app_loop_lag_p99_us",
+)  # fmt: skip
+"""Figures of single trials that no summary has."""
+_INSTRUMENT: Final = ("loop_lag_p50_us", "loop_lag_p99_us", "waiting_share", "steal_share", "clock_ppm")
 
 
 def variants(run: Run) -> str:
-    """Return one row per variant: median, smallest and largest of every metric over its trials."""
+    """Return one row per variant: its metrics over its trials, its costs over the baseline, its capacity."""
     summaries = {summary.variant: summary for summary in run.summaries}
+    capacities = {capacity.variant: capacity for capacity in run.capacities}
     rows = []
     for row in view.sheet(run).rows:
         variant = row.variant
-        summary = summaries.get(variant.name)
         known: dict[str, Any] = {
             "variant": variant.name,
             "backend": variant.backend,
@@ -40,27 +48,41 @@ def variants(run: Run) -> str:
             "state": row.state,
             "error": variant.error,
         }
-        if summary is not None:
+        if (summary := summaries.get(variant.name)) is not None:
             known |= {name: getattr(summary, name) for name in ("trials", "requests", "errors", "wrong_answers")}
             for metric, spread in summary.metrics.items():
                 known |= {f"{metric}_{pick}": getattr(spread, pick) for pick in _SPREAD}
+            for metric, interval in summary.over_baseline.items():
+                known |= {f"{metric}_over_baseline_{pick}": getattr(interval, pick) for pick in _INTERVAL}
+        if (capacity := capacities.get(variant.name)) is not None:
+            known |= {f"capacity_{name}": getattr(capacity, name) for name in _CAPACITY}
         rows.append(known)
-    return _write([*_VARIANT, *(f"{metric}_{pick}" for metric in stats.METRICS for pick in _SPREAD)], rows)
+    columns = [*_VARIANT, *(f"{metric}_{pick}" for metric in stats.METRICS for pick in _SPREAD)]
+    columns += [f"{metric}_over_baseline_{pick}" for metric in stats.COSTS for pick in _INTERVAL]
+    return _write([*columns, *(f"capacity_{name}" for name in _CAPACITY)], rows)
 
 
 def trials(run: Run) -> str:
-    """Return one row per trial and arm, INVALID ones included: their `state` says so."""
+    """Return one row per trial and arm, INVALID ones and every purpose included: `state` and `purpose` say so."""
     rows = []
     for trial in run.trials:
+        told = trial.load or run.plan.load
         for arm in trial.arms:
             known: dict[str, Any] = {
                 "trial": trial.number,
                 "block": trial.block,
                 "attempt": trial.attempt,
+                "purpose": trial.purpose,
+                "load": told.kind,
+                "users": told.users,
+                "rate_per_s": told.rate_per_s,
                 "started_at": trial.started_at,
                 "variant": arm.variant,
                 "state": trial.verdict.state,
                 "reasons": "; ".join(trial.verdict.reasons) or trial.error,
+                "warmup_s": trial.warmup_s,
+                "steady": trial.steady,
+                "window_s": trial.window_s,
             }
             if arm.figures is not None:
                 known |= {
@@ -68,10 +90,16 @@ def trials(run: Run) -> str:
                     "errors": stats.errors(arm.figures),
                     "wrong_answers": arm.figures.outcomes.get("wrong_answer", 0),
                     "at_least": " ".join(arm.figures.at_least),
-                    **stats.metrics(arm.figures),
+                    **stats.metrics(arm.figures, arm.closed),
+                    **{name: getattr(arm.figures, name) for name in _OPEN},
+                    **{f"layer_{layer}_us": value for layer, value in arm.figures.layers_us.items()},
                 }
+            if trial.instrument is not None:
+                known |= {f"generator_{name}": getattr(trial.instrument, name) for name in _INSTRUMENT}
             rows.append(known)
-    return _write([*_TRIAL, *stats.METRICS], rows)
+    layers = [f"layer_{layer}_us" for layer in LAYERS]
+    instrument = [f"generator_{name}" for name in _INSTRUMENT]
+    return _write([*_TRIAL, *stats.METRICS, *_OPEN, *layers, *instrument], rows)
 
 
 def _write(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:

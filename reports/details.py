@@ -1,79 +1,143 @@
-"""What a report says beyond its table: steps, single trials, machine and software."""
+"""What a report says beyond its table: steps, layers, store operations, single trials, machine and software."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reports import stats, units, view
-from reports.units import MISSING
+from reports import findings, stats, units, view
+from reports.listings import Head, Listing
+from reports.units import MISSING, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reports.format import Figures, Run
+    from reports.format import Arm, Figures, Plan, Run, Trial
 
 _PERCENTILES: Final = tuple(stats.PERCENTILES)
-STEP: Final = ("requests", "p50 ms", "p95 ms", "p99 ms")
-ATTEMPT: Final = ("requests", "p50 ms", "p95 ms", "p99 ms", "max ms", "req/s", "generator CPU")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a variant: its requests in all trials, and its percentiles' medians as they are written."""
-
-    variant: str
-    name: str
-    requests: int
-    times: list[str]
+def tables(run: Run) -> list[Listing]:
+    """Return every table of the details, those that the run has anything for."""
+    return [each for each in (steps(run), *findings.inside(run), trials(run), searches(run)) if each.rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One variant's part in one trial; `figures` are written under the heads of `ATTEMPT`."""
-
-    number: int
-    block: int
-    variant: str
-    state: str
-    figures: list[str]
-    reasons: str
-
-
-def steps(run: Run) -> list[Step]:
-    """Return every step of every variant."""
-    found = []
+def steps(run: Run) -> Listing:
+    """Return every step of every variant: its requests in all trials, the medians of its percentiles."""
+    rows = []
     for variant in view.ordered(run):
-        trials = [figures for _, figures in view.measured(run, variant.name)]
-        names = dict.fromkeys(name for figures in trials for name in sorted(figures.steps))
-        for name in names:
-            seen = [figures.steps[name] for figures in trials if name in figures.steps]
-            times = [_median(seen, metric) for metric in _PERCENTILES]
+        seen = [figures for _, figures in view.measured(run, variant.name)]
+        for name in dict.fromkeys(name for figures in seen for name in sorted(figures.steps)):
+            parts = [figures.steps[name] for figures in seen if name in figures.steps]
+            times = [_median(parts, metric) for metric in _PERCENTILES]
             if any(time != MISSING for time in times):
-                found.append(Step(variant.name, name, sum(each.requests for each in seen), times))
-    return found
+                rows.append([variant.name, name, f"{sum(each.requests for each in parts):,}", *times])
+    heads = [
+        Head("variant", words=True), Head("step", words=True), Head("requests"), Head("p50", "ms"), Head("p95", "ms"),
+        Head("p99", "ms"),
+    ]  # fmt: skip
+    return Listing("steps", "Requests by step", heads, rows)
 
 
-def attempts(run: Run) -> list[Attempt]:
-    """Return every trial, INVALID ones included."""
-    return [
-        Attempt(
-            trial.number,
-            trial.block,
+_FIGURES: Final = (
+    Head("requests"), Head("p50", "ms"), Head("p95", "ms"), Head("p99", "ms"), Head("max", "ms"),
+    Head("answered", "/s"), Head("achieved"), Head("queued"), Head("dispatch lag p99", "ms"),
+    Head("closed phase", "req/s"), Head("generator CPU"), Head("generator lag p99", "ms"), Head("steal"),
+)  # fmt: skip
+
+
+def trials(run: Run) -> Listing:
+    """Return every latency trial, INVALID ones and their repeats included."""
+    heads = [Head("trial"), Head("block"), Head("variant", words=True), Head("verdict", words=True)]
+    rows = [
+        [
+            str(trial.number),
+            str(trial.block),
             arm.variant,
             trial.verdict.state,
-            [
-                f"{arm.figures.requests:,}" if arm.figures else MISSING,
-                *(_written(arm.figures, metric, units.ms) for metric in (*_PERCENTILES, "max_us")),
-                _written(arm.figures, "requests_per_s", units.per_second),
-                _written(arm.figures, "generator_cpu_share", units.percent),
-            ],
-            "; ".join(trial.verdict.reasons) or trial.error or "",
-        )
-        for trial in run.trials
+            *_figures(trial, arm),
+            _said(run, trial),
+        ]
+        for trial in view.latency_trials(run)
         for arm in trial.arms
     ]
+    listing = Listing("trials", "Every trial", [*heads, *_FIGURES, Head("reasons", words=True)], rows)
+    return listing.without_empty_columns()
+
+
+def searches(run: Run) -> Listing:
+    """Return the trials that answer for themselves: the ladder's, the searches for capacity, the probes."""
+    heads = [Head("trial"), Head("purpose", words=True), Head("load", words=True)]
+    heads += [Head("variant", words=True), Head("verdict", words=True)]
+    rows = []
+    for trial in run.trials:
+        if trial.purpose == "latency":
+            continue
+        told = trial.load or run.plan.load
+        load = view.arrivals(told) if told.kind == "open" else plural(told.users, "user")
+        rows += [
+            [
+                str(trial.number), trial.purpose, load, arm.variant, trial.verdict.state, *_figures(trial, arm),
+                _said(run, trial),
+            ]
+            for arm in trial.arms
+        ]  # fmt: skip
+    listing = Listing(
+        "searches",
+        "Trials of the ladder, of capacity and of probes",
+        [*heads, *_FIGURES, Head("reasons", words=True)],
+        rows,
+        "None of them is in the table of figures.",
+    )
+    return listing.without_empty_columns()
+
+
+def _figures(trial: Trial, arm: Arm) -> list[str]:
+    """Return what is written under `_FIGURES`."""
+    figures, instrument = arm.figures, trial.instrument
+    known = stats.metrics(figures) if figures else {}
+
+    def written(metric: str, write: Callable[[float], str]) -> str:
+        if figures is None or metric not in known:
+            return MISSING
+        return (units.AT_LEAST if metric in figures.at_least else "") + write(known[metric])
+
+    return [
+        f"{figures.requests:,}" if figures else MISSING,
+        *(written(metric, units.ms) for metric in (*_PERCENTILES, "max_us")),
+        written("requests_per_s", units.per_second),
+        _or_dash(figures.achieved_share if figures else None, units.percent),
+        _or_dash(figures.queued_share if figures else None, units.percent),
+        _or_dash(figures.dispatch_lag_p99_us if figures else None, units.ms),
+        _or_dash(arm.closed.requests_per_s if arm.closed else None, units.per_second),
+        written("generator_cpu_share", units.percent),
+        _or_dash(instrument.loop_lag_p99_us if instrument else None, units.ms),
+        _or_dash(instrument.steal_share if instrument else None, units.percent),
+    ]
+
+
+def _said(run: Run, trial: Trial) -> str:
+    """Return why its verdict is what it is, and which trial it repeats or is repeated by."""
+    place = [each for each in run.trials if _place(each) == _place(trial)]
+    said = []
+    if trial.attempt > 1:
+        first = [each.number for each in place if each.attempt == 1 and each.number < trial.number]
+        said.append(f"attempt {trial.attempt}" + (f" of trial {max(first)}'s place" if first else ""))
+    said += trial.verdict.reasons or ([trial.error] if trial.error else [])
+    later = [each.number for each in place if each.attempt == trial.attempt + 1 and each.number > trial.number]
+    if trial.verdict.state == "INVALID" and later:
+        said.append(f"repeated as trial {min(later)}")
+    return "; ".join(said)
+
+
+def _place(trial: Trial) -> tuple[object, ...]:
+    """Return what the attempts at one trial have in common."""
+    rate = trial.load.rate_per_s if trial.load else None
+    return trial.purpose, trial.block, rate, tuple(arm.variant for arm in trial.arms)
+
+
+def _or_dash(value: float | None, write: Callable[[float], str]) -> str:
+    return MISSING if value is None else write(value)
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
@@ -94,8 +158,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "plan": f"{plan.name}, profile {plan.profile}, seed {plan.seed}",
         "servers and client": f"{plan.servers}, {plan.client}",
         "scenario": " ".join([plan.scenario, *(f"{name}={value}" for name, value in plan.parameters.items())]),
-        "times": f"warm-up {units.seconds(plan.warmup_s)}, window {units.seconds(plan.window_s)}, "
-        f"drain {units.seconds(plan.drain_s)}",
+        "load": _load(plan),
+        "times": f"warm-up {_warmup(plan)}, window {units.seconds(plan.window_s)}, "
+        f"drain {'at most ' if plan.load.kind == 'open' else ''}{units.seconds(plan.drain_s)}",
         "live sessions": f"{plan.sessions:,} in each store before the first trial",
         "bytes per session": ", ".join(
             f"{variant.name} {variant.bytes_per_session:,.0f}"
@@ -107,12 +172,29 @@ def facts(run: Run) -> list[tuple[str, str]]:
     return [(term, text) for term, text in found.items() if text]
 
 
+def _load(plan: Plan) -> str:
+    """Return all loads of the plan; nothing where the title says it all."""
+    if plan.load.kind == "closed":
+        return ""
+    chosen = " (chosen by a probe)" if plan.rate_source == "probe" else ""
+    said = [f"latency: {view.load(plan.load)}{chosen}"]
+    if plan.closed_s:
+        users = plural(plan.closed_users, "user")
+        said.append(f"throughput: closed load, {users} for {units.seconds(plan.closed_s)} behind each window")
+    if plan.ladder_per_s:
+        rates = ", ".join(map(units.per_second, plan.ladder_per_s))
+        said.append(f"ladder: {rates} arrivals/s in {plural(plan.ladder_blocks, 'block')}")
+    if plan.objective:
+        said.append(f"capacity: {plan.objective.text}")
+    return "; ".join(said)
+
+
+def _warmup(plan: Plan) -> str:
+    if plan.warmup_most_s <= plan.warmup_s:
+        return units.seconds(plan.warmup_s)
+    return f"{units.seconds(plan.warmup_s)} to {units.seconds(plan.warmup_most_s)}"
+
+
 def _median(steps_of_trials: list[Figures], metric: str) -> str:
     values = [value for each in steps_of_trials if (value := getattr(each, metric)) is not None]
     return units.ms(statistics.median(values)) if values else MISSING
-
-
-def _written(figures: Figures | None, metric: str, write: Callable[[float], str]) -> str:
-    if figures is None or (value := stats.metrics(figures).get(metric)) is None:
-        return MISSING
-    return (units.AT_LEAST if metric in figures.at_least else "") + write(value)

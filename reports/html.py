@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from reports import details, palette, view
+from reports import details, findings, palette, view
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -40,17 +40,16 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
     slots = {name: f"v{place}" for place, name in enumerate(styles)}
     colours = {name.lower(): getattr(palette, name) for name in palette.THEMED}
     colours |= {slots[name]: (style.light, style.dark) for name, style in styles.items()}
+    columns = view.columns(run)
     return environment.get_template("index.html").render(
         run=run,
         sheet=view.sheet(run),
-        groups=_groups(),
-        width=len(view.COLUMNS),
+        groups=_groups(columns),
+        width=len(columns),
         durability=view.durability,
         standings=view.standings(run),
-        steps=details.steps(run),
-        trials=details.attempts(run),
-        step_heads=details.STEP,
-        trial_heads=details.ATTEMPT,
+        beside=findings.beside(run),
+        details=details.tables(run),
         facts=details.facts(run),
         sections={
             "Charts": [chart for chart in charts if chart.section == "summary"],
@@ -62,10 +61,10 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
     )
 
 
-def _groups() -> list[_Group]:
+def _groups(columns: Sequence[view.Column]) -> list[_Group]:
     groups = []
-    for title, columns in groupby(view.COLUMNS, key=lambda column: column.group):
-        members = list(columns)
+    for title, group in groupby(columns, key=lambda column: column.group):
+        members = list(group)
         groups.append(_Group(title, members[0].unit, members))
     return groups
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports import view
+from reports import findings, view
 from reports.text import markdown as escaped
 from reports.units import MISSING
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
     from reports.format import Run
+    from reports.listings import Listing
 
 
 def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
@@ -20,11 +21,13 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     parts = [
         f"# {escaped(sheet.title)}",
         "\n".join(f"- {escaped(line)}" for line in [f"Recorded {run.started_at}", *sheet.machine]),
-        _figures(sheet),
+        _figures(sheet, view.columns(run)),
     ]
     if sheet.footnotes:
         parts.append("\n".join(f"{number}. {escaped(note)}" for number, note in enumerate(sheet.footnotes, 1)))
     parts.append("\n".join(f"- {escaped(remark)}" for remark in sheet.remarks))
+    for listing in findings.beside(run):
+        parts += [f"## {escaped(listing.title)}", _listing(listing), escaped(listing.remark)]
     if standings := view.standings(run):
         parts += ["## Servers", _servers(standings, view.drivers(run))]
     if charts:
@@ -33,8 +36,7 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _figures(sheet: view.Sheet) -> str:
-    columns = view.COLUMNS
+def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
     return _table(
         [
             "variant",
@@ -55,6 +57,11 @@ def _figures(sheet: view.Sheet) -> str:
         ),
         numbers=range(2, 2 + len(columns)),
     )
+
+
+def _listing(listing: Listing) -> str:
+    numbers = [place for place, head in enumerate(listing.heads) if not head.words]
+    return _table([head.text for head in listing.heads], listing.rows, numbers=numbers)
 
 
 def _servers(standings: Sequence[view.Standing], drivers: Mapping[str, str]) -> str:

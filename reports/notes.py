@@ -9,6 +9,8 @@ from reports import units
 from reports.units import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from reports.format import Run, Trial, Variant
 
 _STOPPED = "STOPPED"
@@ -51,38 +53,36 @@ class Footnotes:
             return f"{state} ({', '.join(who)}): {reason}."
         counts = []
         for name, numbers in who.items():
-            ran = sum(any(arm.variant == name for arm in trial.arms) for trial in run.trials)
+            ran = sum(
+                trial.purpose == "latency" and any(arm.variant == name for arm in trial.arms) for trial in run.trials
+            )
             counts.append(f"{name} {len(numbers)} of {plural(ran, 'trial')}")
         first = next(iter(who.values()))[0]
         excluded = ", excluded from every figure" if state == "INVALID" else ""
         return f"{state}{excluded} ({'; '.join(counts)}): trial {first}: {reason}."
 
 
-def remarks(run: Run, *, at_least: bool) -> list[str]:
-    """Return how the figures are to be read; `at_least` says whether some are only lower bounds."""
+def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
+    """Return how the figures are to be read.
+
+    `states` are those of the table's rows; `at_least` says whether some figures are only lower bounds.
+    """
     plan = run.plan
-    users = plural(plan.load.users, "user")
     said = []
     if run.status != "finished":
-        done = len({(trial.block, arm.variant) for trial in run.trials for arm in trial.arms})
+        latency = [trial for trial in run.trials if trial.purpose == "latency"]
+        done = len({(trial.block, arm.variant) for trial in latency for arm in trial.arms})
         planned = plural(sum(map(len, plan.order)), "trial")
         what = "is still running" if run.status == "running" else "was interrupted"
         said.append(f"The run {what}: {done} of its {planned} are here. session-bench run --resume DIR does the rest.")
-    said += [
-        (
-            f"Closed load, {users}: each sends its next request as soon as it is answered, so latency here "
-            f"is service time under saturation, and requests/s is what {users} could draw. Not comparable to "
-            "open load."
-        ),
-        (
-            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are taken "
-            "over every request of a trial's window, errors left out. The range is p50's smallest and "
-            "largest block. "
-            f"Warm-up: {units.seconds(plan.warmup_s)}, fixed, not counted."
-        ),
-    ]
+    said += _open(run) if plan.load.kind == "open" else _closed(run)
     if at_least:
         said.append(f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen.")
+    if "OVERLOADED" in states:
+        said.append(
+            "OVERLOADED: the app or its store did not sustain the rate. Its latency is that of a growing queue, and "
+            "would be longer in a longer window."
+        )
     if plan.ranking:
         said.append(
             "Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet."
@@ -96,4 +96,61 @@ def remarks(run: Run, *, at_least: bool) -> list[str]:
         "Durability is what an acknowledged write survives: nothing, a process restart, a power loss but for "
         "the last ms before it, or a power loss with every acknowledged write."
     )
+    return said
+
+
+def _closed(run: Run) -> list[str]:
+    users = plural(run.plan.load.users, "user")
+    return [
+        (
+            f"Closed load, {users}: each sends its next request as soon as it is answered, so latency here "
+            f"is service time under saturation, and requests/s is what {users} could draw. Not comparable to "
+            "open load."
+        ),
+        (
+            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are taken "
+            "over every request of a trial's window, errors left out. The range is p50's smallest and "
+            f"largest block. {_warmup(run)}"
+        ),
+    ]
+
+
+def _open(run: Run) -> list[str]:
+    plan = run.plan
+    rate = f"{units.per_second(plan.load.rate_per_s or 0)} arrivals/s"
+    spaced = "evenly" if plan.load.arrivals == "constant" else "exponentially"
+    chosen = " (a rate that a probe of the slowest variant chose)" if plan.rate_source == "probe" else ""
+    said = [
+        (
+            f"Open load, {rate}{chosen}, {spaced} spaced, for every variant alike: they come whatever the answers do, "
+            f"and a free one of {plural(plan.load.users, 'user')} takes each. Latency is response time: it counts from "
+            "the intended start, and holds the waiting for a user and the lateness of the generator (dispatch lag)."
+        ),
+        (
+            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are taken over all "
+            "arrivals of a trial's window, errors left out and counted apart. The range is p50's smallest and largest "
+            f"block. {_warmup(run)}"
+        ),
+    ]
+    if plan.closed_s:
+        users = plural(plan.closed_users, "user")
+        said.append(
+            f"req/s is throughput, measured by itself: behind each window {users} sent as soon as they were answered, "
+            f"for {units.seconds(plan.closed_s)}. No latency here is of that phase; CPU per request is of the open "
+            "window."
+        )
+    return said
+
+
+def _warmup(run: Run) -> str:
+    plan = run.plan
+    if plan.warmup_most_s <= plan.warmup_s:
+        return f"Warm-up: {units.seconds(plan.warmup_s)}, fixed, not counted."
+    said = (
+        f"Warm-up: until load and latency were steady, at least {units.seconds(plan.warmup_s)} and at most "
+        f"{units.seconds(plan.warmup_most_s)}, not counted."
+    )
+    judged = [trial for trial in run.trials if trial.purpose == "latency" and trial.steady is not None]
+    if unsteady := sum(not trial.steady for trial in judged):
+        said += f" {unsteady} of {plural(len(judged), 'trial')} were not steady even then."
     return said

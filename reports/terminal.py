@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from reports import view
+from reports import findings, view
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from reports.format import Run
+    from reports.listings import Listing
 
 _NAME_WIDTH: Final = 30
 _LATENCY: Final = ("p50", "range", "p95", "p99", "max", "rate")
@@ -40,9 +41,14 @@ class Report:
         yield Text(plain(sheet.title), style="bold")
         for line in sheet.machine:
             yield Text(plain(line), style="dim")
-        for table in _figures(sheet.rows, console, options):
+        for table in _figures(sheet.rows, view.columns(self.run), console, options):
             yield Text()
             yield table
+        for listing in findings.beside(self.run):
+            yield Text()
+            yield Text(plain(listing.title), style="bold")
+            yield _listing(listing)
+            yield Text(plain(listing.remark), style="dim")
         yield Text()
         yield from _servers(self.run)
         if sheet.footnotes:
@@ -51,11 +57,15 @@ class Report:
         yield _listed([("·", remark) for remark in sheet.remarks], style="dim")
 
 
-def _figures(rows: Sequence[view.Row], console: Console, options: ConsoleOptions) -> list[Table]:
+def _figures(
+    rows: Sequence[view.Row], columns: Sequence[view.Column], console: Console, options: ConsoleOptions
+) -> list[Table]:
     """Return the first of the layouts that fits without breaking a line, or the narrowest."""
-    everything = ["verdict", *_LATENCY, *_COST, "durability"]
+    keys = {column.key for column in columns}
+    latency, cost = ([key for key in group if key in keys] for group in (_LATENCY, _COST))
+    everything = ["verdict", *latency, *cost, "durability"]
     one_table = [[[*everything, "server"]], [everything]]
-    two_tables = [[["verdict", *_LATENCY], [*_COST, "durability"]]]
+    two_tables = [[["verdict", *latency], [*cost, "durability"]]]
     tables: list[Table] = []
     for layouts in (one_table, two_tables):
         for gap, parts in product((2, 1), layouts):
@@ -103,6 +113,24 @@ def _cell(row: view.Row, key: str) -> Text:
     if key == "server":
         return Text(plain(row.server))
     return Text(row.cells[key].text)
+
+
+def _listing(listing: Listing) -> Table:
+    """Lay out a table whose words may be broken and whose numbers may not."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(listing.heads):
+        name = Text("" if place == 0 else f"{head.name}\n{head.unit}".rstrip())
+        table.add_column(
+            name,
+            justify="left" if head.words else "right",
+            no_wrap=not head.words,
+            overflow="fold",
+            vertical="top",
+            max_width=None if place else _NAME_WIDTH,
+        )
+    for row in listing.rows:
+        table.add_row(*(Text(plain(cell), style=_STYLES.get(cell, "")) for cell in row))
+    return table
 
 
 def _servers(run: Run) -> Iterable[Table | Text]:

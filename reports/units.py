@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MISSING: Final = "–"  # noqa: RUF001 - the dash of tables
+MINUS: Final = "−"  # noqa: RUF001 - as wide as a plus
 AT_LEAST: Final = "≥"
 
 
@@ -28,6 +32,24 @@ def ms(us: float) -> str:
 def us(value: float) -> str:
     """Return µs; below one, the clock and the counters have nothing to say."""
     return significant(value) if value >= 1 else "< 1" if value > 0 else "0"
+
+
+def ms_apart(us: float) -> str:
+    """Return a difference of µs in milliseconds, to the µs at best: finer, the clock has nothing to say."""
+    return ms(us) if abs(us) >= 1e3 else f"{us / 1e3:.3f}"  # noqa: PLR2004 - a ms
+
+
+def us_apart(value: float) -> str:
+    """Return a difference of µs, to a tenth at best."""
+    return significant(value) if abs(value) >= 10 else f"{value:.1f}"  # noqa: PLR2004 - from there on it is the same
+
+
+def signed(value: float, write: Callable[[float], str]) -> str:
+    """Return a difference as `write` writes it, with its sign before it; what comes out as zero has none."""
+    text = write(abs(value))
+    if not text.strip("0."):
+        return "0"
+    return f"{'+' if value > 0 else MINUS}{text}"
 
 
 def per_second(value: float) -> str:

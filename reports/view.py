@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reports import units
@@ -14,7 +14,7 @@ from reports.verdict import GRAVITY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reports.format import Figures, Run, Server, Spread, Summary, Trial, Variant
+    from reports.format import Figures, Load, Run, Server, Spread, Summary, Trial, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,32 @@ COLUMNS: Final = (
     Column("p99", "latency", "p99", "ms", "99 % of requests took no longer; the median of the blocks"),
     Column("max", "latency", "max", "ms", "the slowest request of all blocks"),
     Column("rate", "throughput", "req/s", "", "right answers per second; the median of the blocks"),
-    Column(
-        "app_cpu",
-        "CPU",
-        "app",
-        "µs/req",
-        "CPU time of the app's processes per request; the median of the blocks",
-    ),
+    Column("app_cpu", "CPU", "app", "µs/req", "CPU time of the app's processes per request; the median of the blocks"),
     Column("store_cpu", "CPU", "store", "µs/req", "CPU time of the store's processes, likewise"),
     Column("app_rss", "RSS", "app", "MiB", "resident memory of the app's processes; the largest of all blocks"),
     Column("store_rss", "RSS", "store", "MiB", "resident memory of the store's processes, likewise"),
     Column("errors", "errors", "errors", "", "requests that failed or were answered wrongly, and their share"),
 )
+_IN_OPEN_LOAD: Final = {
+    "p50": "half of the arrivals took no longer, from their intended start; the median of the blocks",
+    "p95": "95 % of arrivals took no longer, from their intended start; the median of the blocks",
+    "p99": "99 % of arrivals took no longer, from their intended start; the median of the blocks",
+    "max": "the slowest arrival of all blocks",
+    "rate": "right answers per second of the closed phase behind the window; the median of the blocks",
+    "app_cpu": "CPU time of the app's processes per request of the open window; the median of the blocks",
+}
+"""What a column means there, where it is something else."""
+
+
+def columns(run: Run) -> list[Column]:
+    """Return the columns of a run's table, with their notes; open load without a closed phase has no req/s."""
+    if not is_open(run):
+        return list(COLUMNS)
+    return [
+        replace(column, note=_IN_OPEN_LOAD.get(column.key, column.note))
+        for column in COLUMNS
+        if column.key != "rate" or run.plan.closed_s
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,7 @@ def sheet(run: Run) -> Sheet:
         title=title(run),
         rows=rows,
         footnotes=footnotes.texts(run),
-        remarks=remarks(run, at_least=_at_least(rows)),
+        remarks=remarks(run, {row.state for row in rows}, at_least=_at_least(rows)),
         machine=machine(run),
     )
 
@@ -119,13 +133,43 @@ def ordered(run: Run) -> list[Variant]:
     return sorted(run.variants, key=lambda variant: variant.traits.get("keeps") != "nothing")
 
 
+def is_open(run: Run) -> bool:
+    """Whether its latency is of arrivals at a rate, not of closed loops."""
+    return run.plan.load.kind == "open"
+
+
+def throughput(run: Run) -> str:
+    """Return the metric that the run's throughput is read from."""
+    return "throughput_per_s" if is_open(run) else "requests_per_s"
+
+
+def baseline(run: Run) -> str | None:
+    """Return the variant that keeps nothing, which the others' costs are told over; None when the run has none."""
+    return next((variant.name for variant in run.variants if variant.traits.get("keeps") == "nothing"), None)
+
+
 def title(run: Run) -> str:
     """Return the run in a line."""
     plan = run.plan
-    return (
-        f"{plan.scenario}, closed load, {plural(plan.load.users, 'user')} · "
-        f"{plan.profile}: {plural(plan.blocks, 'block')} of {units.seconds(plan.window_s)}"
-    )
+    return f"{plan.scenario}, {load(plan.load)} · {plan.profile}: {blocks(run)} of {units.seconds(plan.window_s)}"
+
+
+def load(told: Load) -> str:
+    """Return what the generator was told, such as "open load, 300 arrivals/s, at most 64 in flight"."""
+    if told.kind == "closed":
+        return f"closed load, {plural(told.users, 'user')}"
+    even = ", evenly spaced" if told.arrivals == "constant" else ""
+    return f"open load, {arrivals(told)}{even}, at most {told.users:,} in flight"
+
+
+def arrivals(told: Load) -> str:
+    """Return the rate of open load."""
+    return f"{units.per_second(told.rate_per_s or 0)} arrivals/s"
+
+
+def blocks(run: Run) -> str:
+    """Return how many blocks were planned."""
+    return plural(run.plan.blocks, "block")
 
 
 def machine(run: Run) -> list[str]:
@@ -162,8 +206,11 @@ def caption(run: Run, only: Variant | None = None) -> list[str]:
     if only is not None:
         shown = [(only.name, only.server)] if only.server else []
     servers = "; ".join(f"{names}: {server.label}" for names, server in shown)
+    meaning = "Closed load: service time under saturation, not comparable to open load."
+    if is_open(run):
+        meaning = "Open load: response time from the intended start, at the same rate for every variant."
     return [
-        f"{title(run)}. Closed load: service time under saturation, not comparable to open load.",
+        f"{title(run)}. {meaning}",
         *([f"{servers}."] if servers else []),
         f"{run.environment.label}. {run.started_at[:10]}, session-bench {run.harness_version}.",
     ]
@@ -190,16 +237,21 @@ def drivers(run: Run) -> dict[str, str]:
 
 
 def measured(run: Run, name: str) -> Iterator[tuple[Trial, Figures]]:
-    """Yield the trials of a variant that count, with its figures."""
-    for trial in run.trials:
+    """Yield the latency trials of a variant that count, with its figures."""
+    for trial in latency_trials(run):
         for arm in trial.arms:
             if arm.variant == name and arm.figures is not None and trial.verdict.state != "INVALID":
                 yield trial, arm.figures
 
 
+def latency_trials(run: Run) -> list[Trial]:
+    """Return the trials that make the table, INVALID ones included; the others answer for themselves."""
+    return [trial for trial in run.trials if trial.purpose == "latency"]
+
+
 def _row(run: Run, variant: Variant, footnotes: Footnotes) -> Row:
     summary = next((each for each in run.summaries if each.variant == variant.name), None)
-    trials = [trial for trial in run.trials if any(arm.variant == variant.name for arm in trial.arms)]
+    trials = [trial for trial in latency_trials(run) if any(arm.variant == variant.name for arm in trial.arms)]
     states = [trial.verdict.state for trial in trials if trial.verdict.state != "INVALID"]
     state: str
     if states:
@@ -212,11 +264,11 @@ def _row(run: Run, variant: Variant, footnotes: Footnotes) -> Row:
     cells = {column.key: Cell() for column in COLUMNS}
     if summary is not None and summary.trials:
         bounds = {name for _, figures in measured(run, variant.name) for name in figures.at_least}
-        cells |= _cells(summary, bounds)
+        cells |= _cells(summary, bounds, throughput(run))
     return Row(variant, state, cells, notes, summary.trials if summary else 0)
 
 
-def _cells(summary: Summary, bounds: set[str]) -> dict[str, Cell]:
+def _cells(summary: Summary, bounds: set[str], throughput: str) -> dict[str, Cell]:
     def cell(metric: str, write: Callable[[float], str], pick: str = "median") -> Cell:
         spread = summary.metrics.get(metric)
         if spread is None:
@@ -229,11 +281,11 @@ def _cells(summary: Summary, bounds: set[str]) -> dict[str, Cell]:
         errors = f"{summary.errors:,} ({units.percent(summary.errors / summary.requests)})"
     return {
         "p50": cell("p50_us", units.ms),
-        "range": _range(summary.metrics.get("p50_us")),
+        "range": _range(summary.metrics.get("p50_us"), bounded="p50_us" in bounds),
         "p95": cell("p95_us", units.ms),
         "p99": cell("p99_us", units.ms),
         "max": cell("max_us", units.ms, "max"),
-        "rate": cell("requests_per_s", units.per_second),
+        "rate": cell(throughput, units.per_second),
         "app_cpu": cell("app_cpu_us_per_request", units.us),
         "store_cpu": cell("store_cpu_us_per_request", units.us),
         "app_rss": cell("app_rss_bytes", units.mib, "max"),
@@ -246,7 +298,8 @@ def _at_least(rows: list[Row]) -> bool:
     return any(cell.text.startswith(units.AT_LEAST) for row in rows for cell in row.cells.values())
 
 
-def _range(spread: Spread | None) -> Cell:
+def _range(spread: Spread | None, *, bounded: bool) -> Cell:
     if spread is None:
         return Cell()
-    return Cell(f"{units.ms(spread.min)}–{units.ms(spread.max)}", spread.max - spread.min)  # noqa: RUF001 - a range
+    sign = units.AT_LEAST if bounded else ""
+    return Cell(f"{sign}{units.ms(spread.min)}–{units.ms(spread.max)}", spread.max - spread.min)  # noqa: RUF001 - a range

@@ -1,0 +1,180 @@
+"""Latency against load: p50 and p99 of every variant at every rate of the ladder and at the common one."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from reports import canvas, units, view
+from reports.canvas import ALARM, GRID, MUTED, PAPER, SMALL, WIDTH, Canvas
+from reports.verdict import GRAVITY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+    from reports.format import Run
+    from reports.palette import Style
+
+_LEFT: Final = 34.0
+_RIGHT: Final = 9.0
+_PANEL: Final = 116.0
+_GAP: Final = 20.0
+_HEAD: Final = 14.0
+_LINE: Final = 12.0
+_MARKS: Final = ("o", "s", "^", "D", "v", "P", "<", ">")
+_PANELS: Final = {"p50_us": "p50", "p99_us": "p99"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One variant at one rate, over the trials that count; `times` are median, smallest, largest by metric, in ms."""
+
+    rate_per_s: float
+    state: str
+    """The gravest verdict of them."""
+    times: dict[str, tuple[float, float, float]]
+    bounds: frozenset[str]
+    """Which metrics are lower bounds."""
+
+
+def rungs(run: Run) -> dict[str, list[Rung]]:
+    """Return by variant what is known of its latency at rates; INVALID trials and other loads count for nothing."""
+    seen: dict[str, dict[float, list[tuple[str, dict[str, float], list[str]]]]] = {}
+    for trial in run.trials:
+        told = trial.load or run.plan.load
+        if trial.purpose not in {"latency", "ladder"} or told.rate_per_s is None or trial.verdict.state == "INVALID":
+            continue
+        for arm in trial.arms:
+            if arm.figures is None:
+                continue
+            times = {metric: value for metric in _PANELS if (value := getattr(arm.figures, metric)) is not None}
+            found = seen.setdefault(arm.variant, {}).setdefault(told.rate_per_s, [])
+            found.append((trial.verdict.state, times, arm.figures.at_least))
+    return {
+        variant.name: [_rung(rate, trials) for rate, trials in sorted(seen[variant.name].items())]
+        for variant in view.ordered(run)
+        if variant.name in seen
+    }
+
+
+def _rung(rate_per_s: float, trials: list[tuple[str, dict[str, float], list[str]]]) -> Rung:
+    times = {}
+    for metric in _PANELS:
+        values = [known[metric] / 1e3 for _, known, _ in trials if metric in known]
+        if values:
+            times[metric] = statistics.median(values), min(values), max(values)
+    state = max((state for state, _, _ in trials), key=GRAVITY.index)
+    return Rung(rate_per_s, state, times, frozenset(name for *_, names in trials for name in names))
+
+
+def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas | None:
+    """Draw a panel for p50 and one for p99; None unless latency was measured at two rates at least."""
+    lines = rungs(run)
+    rates = sorted({rung.rate_per_s for line in lines.values() for rung in line})
+    ends = [end for line in lines.values() for rung in line for time in rung.times.values() for end in time[1:]]
+    if len(rates) < 2 or not ends:  # noqa: PLR2004 - a line has two ends
+        return None
+    deep = len(_PANELS) * (_PANEL + _GAP) + _HEAD
+    marks = _legend_rows(lines)
+    on = Canvas("load", "Latency against load", caption, deep + 26 + len(marks) * _LINE)
+    low, high = min(ends) * 0.85, max(ends) * 1.15
+    for place, (metric, title) in enumerate(_PANELS.items()):
+        top = _HEAD + place * (_PANEL + _GAP)
+        axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)
+        _scale(axes, rates, (low, high), numbered=place == len(_PANELS) - 1)
+        for number, (name, line) in enumerate(lines.items()):
+            _line(axes, line, metric, styles[name], _MARKS[number % len(_MARKS)])
+        on.text(_LEFT, top - 4, title, weight="bold")
+        on.text(WIDTH - _RIGHT, top - 4, "ms, logarithmic", color=MUTED, ha="right")
+    on.text(WIDTH / 2, deep + 10, "arrivals/s, logarithmic", color=MUTED, ha="center")
+    half = (WIDTH - 2 * canvas.MARGIN) / 2
+    for row, pair in enumerate(marks):
+        for column, (text, name) in enumerate(pair):
+            x, y = canvas.MARGIN + column * half, deep + 26 + row * _LINE
+            axes = on.axes(x, y - 8, 20, 10)
+            axes.set_axis_off()
+            if name in styles:
+                style, marker = styles[name], _MARKS[list(lines).index(name) % len(_MARKS)]
+                axes.plot([0, 1, 2], [0, 0, 0], **_stroke(style), marker=marker, markersize=4, markevery=[1])
+            else:
+                axes.plot([1], [0], linestyle="none", **_mark(name, MUTED, "o"))
+            axes.set_xlim(0, 2)
+            axes.set_ylim(-1, 1)
+            on.text(x + 24, y, canvas.fit(text, half - 26, SMALL), color=MUTED)
+    return on
+
+
+def describe(run: Run) -> str:
+    """Put the chart into words."""
+    said = []
+    for name, line in rungs(run).items():
+        known = [rung for rung in line if "p99_us" in rung.times]
+        points = (f"{units.per_second(rung.rate_per_s)}/s {units.ms(rung.times['p99_us'][0] * 1e3)}" for rung in known)
+        said.append(f"{name}: {', '.join(points)}")
+    return f"p99 in ms by arrival rate. {'; '.join(said)}."
+
+
+def _legend_rows(lines: Mapping[str, list[Rung]]) -> list[list[tuple[str, str]]]:
+    """Return texts and what they are of, two a row: variants, then the verdicts that have a mark of their own."""
+    items = [(name, name) for name in lines]
+    states = {rung.state for line in lines.values() for rung in line}
+    items += [(state, state) for state in ("OVERLOADED", "FAILED") if state in states]
+    return [items[place : place + 2] for place in range(0, len(items), 2)]
+
+
+def _scale(axes: Axes, rates: Sequence[float], limits_ms: tuple[float, float], *, numbered: bool) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    edge = (rates[-1] / rates[0]) ** 0.05
+    axes.set_xlim(rates[0] / edge, rates[-1] * edge)
+    axes.set_ylim(*limits_ms)
+    canvas.log_axis(axes.yaxis, *limits_ms)
+    room = (WIDTH - _LEFT - _RIGHT) / math.log(rates[-1] * edge / rates[0] * edge)
+    canvas.named_axis(axes.xaxis, _apart(rates, room))
+    axes.tick_params(labelbottom=numbered)
+    axes.grid(color=GRID)
+
+
+def _apart(rates: Sequence[float], room: float) -> dict[float, str]:
+    """Name the rates whose names do not run into the one before; the others keep their line."""
+    names: dict[float, str] = {}
+    right = -math.inf
+    for rate in rates:
+        text = units.per_second(rate)
+        middle, half = math.log(rate) * room, canvas.measure(text, SMALL) / 2
+        free = middle - half > right + 3
+        names[rate] = text if free else ""
+        right = middle + half if free else right
+    return names
+
+
+def _line(axes: Axes, line: Sequence[Rung], metric: str, style: Style, marker: str) -> None:
+    """Draw a variant: a line through what it carried, dotted to where it did not."""
+    known = [rung for rung in line if metric in rung.times]
+    for rung, after in pairwise(known):
+        stroke = _stroke(style)
+        if after.state == "OVERLOADED":
+            stroke |= {"dashes": (1, 1.6), "linewidth": 0.9}
+        ends = [(each.rate_per_s, each.times[metric][0]) for each in (rung, after)]
+        axes.plot(*zip(*ends, strict=True), **stroke)
+    for rung in known:
+        median, low, high = rung.times[metric]
+        axes.plot([rung.rate_per_s] * 2, [low, high], color=style.light, linewidth=2.4, alpha=0.35)
+        axes.plot([rung.rate_per_s], [median], linestyle="none", **_mark(rung.state, style.light, marker))
+
+
+def _stroke(style: Style) -> dict[str, Any]:
+    return {"color": style.light, "linewidth": 1.2, "dashes": (4, 1.2) if style.hatch else (None, None)}
+
+
+def _mark(state: str, colour: str, marker: str) -> dict[str, Any]:
+    """Return how a point looks: full when the rate was carried, hollow when not, crossed when answers were wrong."""
+    if state == "FAILED":
+        return {"marker": "X", "markersize": 5.5, "color": colour, "markeredgecolor": ALARM, "markeredgewidth": 0.9}
+    face = PAPER if state == "OVERLOADED" else colour
+    return {"marker": marker, "markersize": 4.4, "color": colour, "markerfacecolor": face, "markeredgewidth": 1.1}

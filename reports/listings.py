@@ -1,0 +1,47 @@
+"""The shape of every table but the first: heads, rows and a remark, which each exporter lays out its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.units import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column: its name, its unit, and whether it holds words, which are set flush left and may be broken."""
+
+    name: str
+    unit: str = ""
+    words: bool = False
+
+    @property
+    def text(self) -> str:
+        """Name and unit in a line."""
+        return f"{self.name} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table of texts; the first cell of a row names what it is about."""
+
+    key: str
+    title: str
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[str]]
+    remark: str = ""
+
+    def without_empty_columns(self) -> Listing:
+        """Leave out what no row has anything in: only what a run holds is shown."""
+        kept = [place for place in range(len(self.heads)) if any(row[place] not in {"", MISSING} for row in self.rows)]
+        return Listing(
+            self.key,
+            self.title,
+            [self.heads[place] for place in kept],
+            [[row[place] for place in kept] for row in self.rows],
+            self.remark,
+        )
