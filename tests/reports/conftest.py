@@ -10,7 +10,7 @@ from rich.console import Console
 
 import reports
 from reports.terminal import Report
-from tests.reports import synthetic
+from tests.reports import synthetic, synthetic_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,21 @@ def written(recorded: Recorded) -> dict[str, Path]:
     """Write the report of the small run; its files by their names under report/."""
     folder = recorded.folder / "report"
     return {path.relative_to(folder).as_posix(): path for path in reports.write(recorded.folder)}
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Record a run with open load, every kind of trial and verdict in it, and read it back."""
+    folder = tmp_path_factory.mktemp("results") / "open"
+    synthetic_open.record(folder)
+    return reports.load(folder)
+
+
+@pytest.fixture(scope="session")
+def opened_written(opened: Recorded) -> dict[str, Path]:
+    """Write the report of the open run; its files by their names under report/."""
+    folder = opened.folder / "report"
+    return {path.relative_to(folder).as_posix(): path for path in reports.write(opened.folder)}
 
 
 @pytest.fixture(scope="session")

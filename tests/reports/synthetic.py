@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, tables, verdict
+from reports import stats, tables, verdict, view
 from reports.files import write_run, write_trial
 from reports.format import Arm, Environment, Load, Plan, Run, Server, Trial, Variant, Verdict
 
@@ -138,7 +139,7 @@ def record(
             if block == subject.invalid_block:
                 _trial(folder, run, subject, block, dice, stolen=True)
             _trial(folder, run, subject, block, dice, attempt=1 + (block == subject.invalid_block))
-    run.summaries = stats.summaries(run.trials)
+    run.summaries = stats.summaries(run.trials, view.baseline(run))
     write_run(folder, run)
     return run
 
@@ -157,7 +158,9 @@ def _trial(
     number = len(run.trials) + 1
     pace = math.exp(dice.uniform(-0.03, 0.03)) * (2.5 if stolen else 1.0)
     requests = _requests(folder, number, subject, plan, pace=pace, dice=dice)
-    resources = _resources(folder, number, subject, plan, requests, stolen=stolen)
+    sent_us = sorted(requests.column("sent_us").to_pylist())
+    span_us = (-plan.warmup_s * 1e6, plan.window_s * 1e6)
+    resources = sample(folder, number, subject, sent_us, span_us, stolen=stolen)
     figures = stats.figures(requests, resources, arm=0, window_s=plan.window_s)
     judged = verdict.verdict(figures)
     if stolen:
@@ -196,18 +199,23 @@ def _requests(folder: Path, number: int, subject: Subject, plan: Plan, *, pace: 
     return tables.write_requests(folder, number, rows)
 
 
-def _resources(
-    folder: Path, number: int, subject: Subject, plan: Plan, requests: pa.Table, *, stolen: bool
+def sample(
+    folder: Path,
+    number: int,
+    subject: Subject,
+    sent_us: Sequence[int],
+    span_us: tuple[float, float],
+    *,
+    stolen: bool = False,
 ) -> pa.Table:
     """Sample three processes at both ends and each 250 ms between, at the CPU that the subject costs."""
-    sent = sorted(requests.column("sent_us").to_pylist())
-    start, end = -plan.warmup_s * 1e6, plan.window_s * 1e6
+    start, end = span_us
     costs = {"app": subject.app_us, "store": subject.store_us, "generator": subject.generator_us}
     rows = []
     sweeps = math.ceil((end - start) / 250_000)
     for sweep in range(sweeps + 1):
         t_us = min(start + sweep * 250_000, end)
-        done = sum(moment < t_us for moment in sent)
+        done = bisect_left(sent_us, t_us)
         for pid, (role, cost_us) in enumerate(costs.items(), 100):
             if role == "store" and not subject.store_us:
                 continue

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from PIL import Image
 
 import reports
-from reports import bars, canvas, distribution, palette, stats, tables, timeline, units
+from reports import bars, canvas, outline, palette, stats, tables, units
 from tests.reports import synthetic
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def texts(path: Path) -> list[str]:
 
 def test_every_chart_is_there_twice(recorded: Recorded, written: dict[str, Path]) -> None:
     ran = [variant.slug for variant in recorded.run.variants if variant.error is None]
-    names = [*NAMES, *(f"timeline-{slug}" for slug in ran)]
+    names = [*NAMES, "cost-cpu", *(f"timeline-{slug}" for slug in ran)]
     assert {name for name in written if name.startswith("charts/")} == {
         f"charts/{name}.{kind}" for name in names for kind in ("png", "svg")
     }
@@ -52,13 +52,17 @@ def test_a_picture_says_load_servers_and_machine(written: dict[str, Path]) -> No
             assert words in said
 
 
-def test_no_text_leaves_the_picture(hostile: Recorded, written: dict[str, Path]) -> None:
-    pictures = [path for path in [*written.values(), *reports.write(hostile)] if path.suffix == ".svg"]
+def test_no_text_leaves_the_picture(
+    hostile: Recorded, written: dict[str, Path], opened_written: dict[str, Path]
+) -> None:
+    everything = [*written.values(), *opened_written.values(), *reports.write(hostile)]
+    pictures = [path for path in everything if path.suffix == ".svg"]
     for path in pictures:
         for element in ET.parse(path).iter(f"{SVG}text"):  # noqa: S314 - ours
             style = element.get("style", "")
             size = float(style.partition("px")[0].rpartition(" ")[2])
-            width = canvas.measure("".join(element.itertext()), size, bold="bold" in style)
+            upright = "rotate(-90" in element.get("transform", "")
+            width = size if upright else canvas.measure("".join(element.itertext()), size, bold="bold" in style)
             x = float(element.get("x") or element.get("transform", "").partition("(")[2].replace(",", " ").split()[0])
             start = x - width * ("middle" in style) / 2 - width * ("anchor: end" in style)
             assert start >= -0.5, path
@@ -99,22 +103,25 @@ def test_marks_and_bars_lie_where_the_summaries_say(recorded: Recorded) -> None:
 
 def test_the_tail_is_the_share_of_requests_that_took_longer() -> None:
     values = np.array(random.Random(1).sample(range(1_000_000), 5_000))  # noqa: S311 - not a secret
-    found = distribution.tail(values)
+    found = outline.tail(values)
     assert found is not None
     for x, share in zip(*found, strict=True):
         assert share == np.mean(values > round(x * 1e3))
     assert found[1][-1] == 10 / 5_000
-    assert distribution.tail(values[:10]) is None
+    assert outline.tail(values[:10]) is None
 
 
 def test_the_timeline_counts_every_right_answer_once(recorded: Recorded) -> None:
     for trial in recorded.run.trials:
-        line = recorded.timeline(trial.number, 0)
+        table = tables.read_requests(recorded.folder, trial.number)
+        line = recorded.outline(trial, 0)
         assert line is not None
-        edges, per_second = timeline.rate(trial, line)
-        done = (line.start_s + line.response_us / 1e6)[line.right]
-        assert per_second.sum() * 0.25 == np.sum((done >= edges[0]) & (done <= edges[-1]))
+        edges = line.edges_s
+        start_us, response_us, right = stats.timed(table, 0)
+        done = ((start_us + response_us) / 1e6)[right]
+        assert line.answered_per_s.sum() * 0.25 == np.sum((done >= edges[0]) & (done <= edges[-1]))
         assert (edges[0], edges[-1], 0.0 in edges) == (-trial.warmup_s, trial.window_s, True)
+        assert (line.arrived_per_s, line.waiting, line.closed_from_s) == (None, None, None)
 
 
 def test_a_run_without_tables_still_has_its_summaries_drawn(tmp_path: Path) -> None:
@@ -133,8 +140,8 @@ def test_a_report_is_the_same_each_time(recorded: Recorded, written: dict[str, P
 
 def test_frames_are_tidy(recorded: Recorded) -> None:
     requests, resources = recorded.requests, recorded.resources
-    assert list(requests.columns[:4]) == ["trial", "block", "variant", "state"]
-    assert list(requests.columns[4:]) == tables.REQUESTS.names
+    assert list(requests.columns[:5]) == ["trial", "block", "purpose", "variant", "state"]
+    assert list(requests.columns[5:]) == tables.REQUESTS.names
     assert set(resources["role"]) == {"app", "store", "generator"}
     window = requests[(requests["sent_us"] >= 0) & (requests["state"] != "INVALID")]
     counts = window.groupby("variant", observed=True).size().to_dict()

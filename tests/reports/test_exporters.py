@@ -27,6 +27,19 @@ def test_terminal(recorded: Recorded, golden: Callable[[str, str], None], width:
     golden(f"terminal-{width}.txt", text)
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_open_load_in_a_terminal(opened: Recorded, golden: Callable[[str, str], None], width: int) -> None:
+    text = in_terminal(opened.run, width)
+    assert max(map(len, text.splitlines())) <= width
+    golden(f"open-terminal-{width}.txt", text)
+
+
+def test_open_load_in_markdown_and_csv(opened: Recorded, golden: Callable[[str, str], None]) -> None:
+    golden("open-report.md", markdown.render(opened.run))
+    golden("open-variants.csv", exported.variants(opened.run))
+    golden("open-trials.csv", exported.trials(opened.run))
+
+
 def test_markdown(recorded: Recorded, golden: Callable[[str, str], None]) -> None:
     golden("report.md", markdown.render(recorded.run, [("Throughput", "charts/throughput.png")]))
 
