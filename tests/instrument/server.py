@@ -35,8 +35,9 @@ _WHOLE_S = 3600.0
 class Server:
     """Answers each request when its delay is over; `select` wakes to the microsecond, as no event loop does.
 
-    `delay_ns` is called once a request. `busy_ns` of CPU time is spent on each before it, with nothing else done
-    meanwhile. `freeze_after_s` behind the first request the server does nothing at all for `freeze_s`.
+    `delay_ns` is called once a request. Before it each request keeps the only thread busy for `busy_ns`, so that the
+    server carries no more than one in that time. `freeze_after_s` behind the first request the server does nothing at
+    all for `freeze_s`.
     """
 
     def __init__(
@@ -112,8 +113,8 @@ class Server:
         stamp = [key, int(number), arrival_ns, None]
         self.stamps.append(stamp)
         if self._busy_ns:
-            enough_ns = time.thread_time_ns() + self._busy_ns
-            while time.thread_time_ns() < enough_ns:
+            enough_ns = monotonic_ns() + self._busy_ns
+            while monotonic_ns() < enough_ns:
                 pass
         heapq.heappush(self._due, (arrival_ns + self._delay_ns(), next(self._order), connection, stamp))
         self._answer_due()
@@ -159,7 +160,9 @@ def main() -> None:
     parser.add_argument("--slow-ms", type=float, default=50.0, help="bimodal: the other delay")
     parser.add_argument("--slow-share", type=float, default=0.03, help="bimodal: how often")
     parser.add_argument("--sigma", type=float, default=0.5, help="lognormal: of the delay's logarithm")
-    parser.add_argument("--busy-ms", type=float, default=5.0, help="busy: CPU time a request")
+    parser.add_argument(
+        "--busy-ms", type=float, default=5.0, help="busy: how long a request keeps the server from all others"
+    )
     parser.add_argument("--freeze-after-s", type=float, default=1.0, help="stall: so long behind the first request")
     parser.add_argument("--freeze-s", type=float, default=1.0, help="stall: for so long")
     parser.add_argument("mode", choices=["trivial", "fixed", "bimodal", "lognormal", "stall", "busy", "error"])

@@ -1,4 +1,4 @@
-"""More arrivals than a server can carry: all of them are accounted for, each once, with the wait that was seen."""
+"""More arrivals than a server can carry, and answers that are errors: all are accounted for, each once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAIN_S = 0.5
 
 @pytest.fixture(scope="module")
 def overloaded(processes: Processes) -> known.Trial:
-    """Ask twice of what a server can do whose every answer takes 10 ms of CPU."""
+    """Ask twice of what a server can do that is busy for 10 ms with every answer."""
     load = known.arriving(RATE_PER_S, users=USERS, arrivals="constant")
     return known.trial(
         processes, load, "busy", f"--busy-ms={BUSY_MS}", window_s=WINDOW_S, warmup_s=0.5, drain_s=DRAIN_S
@@ -42,14 +42,14 @@ def test_what_was_not_answered_has_the_wait_that_was_seen(overloaded: known.Tria
     assert (rows["outcome"] == "cut").sum() <= USERS
     ended_us = rows["scheduled_us"] + rows["response_us"]
     waiting = rows["outcome"].isin(["cut", "unsent"])
-    assert ended_us[waiting].between((WINDOW_S + DRAIN_S) * 1e6 - 1, (WINDOW_S + DRAIN_S + 0.5) * 1e6).all()
+    assert ended_us[waiting].between((WINDOW_S + DRAIN_S) * 1e6 - 1, (WINDOW_S + DRAIN_S + 2) * 1e6).all()
     unsent = rows[rows["outcome"] == "unsent"]
     assert unsent["sent_us"].isna().all()
     assert unsent["service_us"].isna().all()
 
 
-def test_the_server_carried_what_its_cpu_could(overloaded: known.Trial) -> None:
-    """Half of the arrivals are answered, less what another process took of the CPU; never more."""
+def test_the_server_carried_what_it_could(overloaded: known.Trial) -> None:
+    """One in 10 ms, less what other processes took of its CPU; never more."""
     answered = overloaded.rows[overloaded.rows["outcome"] == "ok"]
     span_s = (answered["sent_us"] + answered["service_us"]).max() / 1e6 - overloaded.rows["sent_us"].min() / 1e6
     assert len(answered) <= span_s / (BUSY_MS / 1000) + 1
@@ -64,3 +64,12 @@ def test_waiting_grows_as_the_queue_does(overloaded: known.Trial) -> None:
     # The users are never free: what a request waits for them is in its response, and not in its service.
     assert last["service_us"].median() < 0.5 * last["response_us"].median()
     assert last["wake_lag_us"].isna().all()
+
+
+def test_errors_are_rows_like_others(processes: Processes) -> None:
+    trial = known.trial(processes, known.arriving(200, users=8), "error", window_s=1.0, warmup_s=0.5)
+    rows = trial.in_window
+    assert len(rows) > 100
+    assert set(rows["outcome"]) == {"http_error"}
+    assert set(rows["status"]) == {500}
+    assert rows["served_us"].notna().all()
