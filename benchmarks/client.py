@@ -2,7 +2,8 @@
 
 One generator on one CPU against a server that does nothing, on another where there is one; a session cookie goes with
 every request and every request is recorded. Rounds are interleaved in random order, so that a noisy minute hits all;
-the ratios are medians over rounds. wrk is the yardstick and takes part where it is installed.
+ratios are taken within a round, and the least, the median and the most of them are printed. wrk is the yardstick and
+takes part where it is installed.
 """
 
 from __future__ import annotations
@@ -88,8 +89,13 @@ def wrk(host: str, window_s: float) -> float:
     return float(found[1])
 
 
+def spread(values: list[float]) -> tuple[float, float, float]:
+    """Return the least, the median and the most."""
+    return min(values), statistics.median(values), max(values)
+
+
 def main() -> None:
-    """Measure in rounds and print medians, spreads and the ratios to the lean client."""
+    """Measure in rounds and print rates and ratios with their spreads."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--window-s", type=float, default=3.0)
@@ -109,10 +115,12 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
-    print(f"{'client':<14}{'req/s':>10}{'min':>10}{'max':>10}{'lean is':>12}")
+    print(f"{'':<14}{'requests/s':^30}{'lean is … times as fast':^30}")
+    print(f"{'client':<14}{'min':>10}{'median':>10}{'max':>10}{'min':>10}{'median':>10}{'max':>10}")
     for name, seen in rates.items():
-        ratio = statistics.median(lean / other for lean, other in zip(rates["lean"], seen, strict=True))
-        print(f"{name:<14}{statistics.median(seen):>10,.0f}{min(seen):>10,.0f}{max(seen):>10,.0f}{ratio:>10.2f} x")
+        ratios = [lean / other for lean, other in zip(rates["lean"], seen, strict=True)]
+        cells = "".join(f"{rate:>10,.0f}" for rate in spread(seen))
+        print(f"{name:<14}{cells}" + ("" if name == "lean" else "".join(f"{ratio:>10.2f}" for ratio in spread(ratios))))
 
 
 if __name__ == "__main__":
