@@ -89,7 +89,12 @@ class Disturbance:
     lost_s: list[float]
 
     def share(self, from_s: float, to_s: float) -> float:
-        """Return how much of a span one of them was ready and waited, or the host gave the CPUs to another guest."""
+        """Return how much of a span one of them was ready and waited, or the host gave the CPUs to another guest.
+
+        NaN where the system does not tell.
+        """
+        if not self.t_s:
+            return float("nan")
         before, after = np.interp([from_s, to_s], self.t_s, self.lost_s)
         return float(after - before) / (to_s - from_s)
 
