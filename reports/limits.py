@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reports.doubts import GENERATOR_SUSPECT
+from reports.doubts import GENERATOR_SUSPECT, WAITING_SUSPECT
 from reports.format import ROLES
 from reports.units import ms, per_second, percent
 
@@ -25,11 +25,15 @@ _NOTHING_US: Final = 200.0
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial of a capacity search: its rate, whether it kept the objective (None: it says nothing), its figures."""
+    """A trial of a capacity search: its rate, whether it kept the objective (None: it says nothing), its figures.
+
+    `waiting_share` is that of its `Instrument`.
+    """
 
     rate_per_s: float
     kept: bool | None
     figures: Figures | None
+    waiting_share: float | None = None
 
 
 def limiting(
@@ -53,7 +57,7 @@ def limiting(
         if full := sorted(roles.full(one), reverse=True):
             return full[0][1], f"At {per_second(one.rate_per_s)}/s {' and '.join(words for _, _, words in full)}."
     if missed:
-        return _waiting(kept, missed) or ("unknown", f"Nothing was full: {_seen(missed[-1])}.")
+        return _waiting(kept, missed) or ("unknown", f"Nothing of ours was full: {_seen(missed[-1])}{_others(missed)}.")
     silent = [one for one in ordered if one.kept is None]
     if silent and (not kept or silent[-1].rate_per_s > kept[-1].rate_per_s):
         return "generator", f"At {per_second(silent[0].rate_per_s)}/s the trials were not valid, and below none failed."
@@ -122,6 +126,14 @@ def _waiting(kept: Sequence[Tried], missed: Sequence[Tried]) -> tuple[str, str] 
         "for a connection of the pool, for a lock, or for the disk."
     )
     return "store waiting", why
+
+
+def _others(missed: Sequence[Tried]) -> str:
+    """Say when the generator had to wait for its CPU, though its neighbours there left time."""
+    waited = max(one.waiting_share or 0.0 for one in missed)
+    if waited <= WAITING_SUSPECT:
+        return ""
+    return f"; but the generator waited up to {percent(waited)} of the time for its CPU: something else runs here"
 
 
 def _seen(one: Tried) -> str:

@@ -47,12 +47,13 @@ SYSTEMS = {
     "drifting": {"softness": 0.02, "bad_share": 0.02, "drift": 0.06},
     "bad minutes": {"softness": 0.03, "minute_share": 0.05},
 }
-WIDEST = {"sharp": 0.25, "soft": 0.35, "very soft": 0.55, "drifting": 0.40, "bad minutes": 0.40}
+WIDEST = {"sharp": 0.15, "soft": 0.24, "very soft": 0.40, "drifting": 0.26, "bad minutes": 0.26}
+"""What the middle one of the intervals may be wide, as a share of its lower bound."""
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_two_searches_agree_and_what_they_say_is_narrow(name: str) -> None:
-    """From guesses up to four times off: 19 of 20 pairs of intervals overlap, 9 of 10 hold the capacity."""
+    """From guesses up to four times off: 19 of 20 pairs of intervals overlap, 17 of 20 hold the capacity."""
     dice = random.Random(f"two searches, {name}")  # noqa: S311 - a simulation
     pairs, agreed, held, widths = 60, 0, 0, []
     for _ in range(pairs):
@@ -68,7 +69,7 @@ def test_two_searches_agree_and_what_they_say_is_narrow(name: str) -> None:
         (low, high), (other_low, other_high) = found
         agreed += low <= other_high and other_low <= high
     assert agreed / pairs >= LEVEL
-    assert held / (2 * pairs) >= 0.90
+    assert held / (2 * pairs) >= 0.85
     assert sorted(widths)[pairs] <= WIDEST[name]
 
 
@@ -79,6 +80,18 @@ def test_a_sharp_edge_is_found_to_the_width_that_was_asked_for() -> None:
     assert lower is not None
     assert upper is not None
     assert lower <= 1_234 <= upper <= lower * 1.20
+
+
+@pytest.mark.parametrize("times_off", [1 / 30, 30])
+def test_a_guess_that_is_far_off_costs_trials_but_not_the_truth(times_off: float) -> None:
+    dice = random.Random(f"far off, {times_off}")  # noqa: S311 - a simulation
+    held = 0
+    for _ in range(20):
+        lower, upper = carry_out(Search(1_000 * times_off, lowest_per_s=1), System(1_000, dice, softness=0.03))
+        assert lower is not None
+        assert upper is not None
+        held += lower <= 1_000 <= upper <= 3 * lower
+    assert held >= 18
 
 
 def test_a_bad_minute_does_not_decide() -> None:
@@ -99,12 +112,18 @@ def test_steps_grow_until_both_bounds_are_there() -> None:
         rates.append(rate)
         search.tell(rate, kept=True)
     assert rates == [100, 125, 195, 390, 780]
-    assert search.bounds() == (780, None)
+    lower, upper = search.bounds()
+    assert lower is not None
+    assert 390 < lower <= 780
+    assert upper is None
 
 
 def test_not_even_the_lowest_rate_is_kept() -> None:
     search = Search(80, lowest_per_s=50)
-    assert carry_out(search, System(5, random.Random(1))) == (None, 50)  # noqa: S311 - a simulation
+    lower, upper = carry_out(search, System(5, random.Random(1)))  # noqa: S311 - a simulation
+    assert lower is None
+    assert upper is not None
+    assert 50 <= upper < 62.5
     assert search.ended == "lowest"
     assert [rate for rate, _ in search.told].count(50) == 2
 

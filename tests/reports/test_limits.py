@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +43,7 @@ def tried(
         ([tried(900, False, app=0.97)], TWO, "app CPU", "At 900/s the app used 97 % of CPU 0."),
         ([tried(900, False, app=0.97)], {}, "app CPU", "At 900/s the app used 97 % of a core."),
         ([tried(900, False, app=1.9)], FOUR, "app CPU", "At 900/s the app used 95 % of CPU 0+1."),
-        ([tried(900, False, app=0.97)], FOUR, "unknown", "Nothing was full: CPU at 900/s: app 97 %"),
+        ([tried(900, False, app=0.97)], FOUR, "unknown", "Nothing of ours was full: CPU at 900/s: app 97 %"),
         ([tried(900, False, store=0.93)], FOUR, "store CPU", "At 900/s the store used 93 % of CPU 2."),
         ([tried(900, False, store=0.92, generator=0.07)], TWO, "store CPU", "the store used 92 % of CPU 1."),
         (
@@ -66,14 +67,14 @@ def tried(
             TWO, "store waiting",
             "generator 30 %), but the store's get took 3.20 ms on average at 900/s, and 0.400 ms at 200/s",
         ),
-        ([tried(200, True, ops={"get": 400}), tried(900, False, ops={"get": 1_000})], TWO, "unknown", "Nothing was"),
-        ([tried(200, True, ops={"get": 10}), tried(900, False, ops={"get": 90})], TWO, "unknown", "Nothing was full"),
-        ([tried(200, True, ops={"get": 0}), tried(900, False, ops={"get": 900})], TWO, "unknown", "Nothing was full"),
+        ([tried(200, True, ops={"get": 400}), tried(900, False, ops={"get": 1e3})], TWO, "unknown", "Nothing of ours"),
+        ([tried(200, True, ops={"get": 10}), tried(900, False, ops={"get": 90})], TWO, "unknown", "Nothing of ours"),
+        ([tried(200, True, ops={"get": 0}), tried(900, False, ops={"get": 900})], TWO, "unknown", "Nothing of ours"),
         (
             [tried(200, True, ops={"get": 400}), tried(900, False, ops={"get": 4e3}, count=3)], TWO, "unknown",
-            "Nothing was full",
+            "Nothing of ours was full",
         ),
-        ([tried(900, False, ops={"get": 4e3})], TWO, "unknown", "Nothing was full: CPU at 900/s: app 50 %"),
+        ([tried(900, False, ops={"get": 4e3})], TWO, "unknown", "Nothing of ours was full: CPU at 900/s: app 50 %"),
         ([tried(900, False, app=None, store=None, generator=None)], TWO, "unknown", "CPU at 900/s: not known."),
         ([tried(200, True), tried(400, None)], TWO, "generator", "At 400/s the trials were not valid"),
         ([tried(400, True), tried(200, None)], TWO, "unknown", "Nothing gave out: every trial up to 400/s kept"),
@@ -86,6 +87,13 @@ def test_what_gave_out_first(trials: Sequence[Tried], cpus: dict[str, list[int]]
     assert found == limit
     assert why in said
     assert said.endswith(".")
+
+
+def test_somebody_else_is_suspected_where_the_generator_waits() -> None:
+    crowded = [replace(tried(900, False), waiting_share=0.45), replace(tried(950, False), waiting_share=0.2)]
+    limit, why = limiting(crowded, cpus=TWO)
+    assert limit == "unknown"
+    assert why.endswith("; but the generator waited up to 45 % of the time for its CPU: something else runs here.")
 
 
 def test_order_does_not_matter() -> None:
