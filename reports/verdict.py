@@ -139,9 +139,9 @@ def _cause(figures: Figures, load: Load, cpus: Mapping[str, Sequence[int]]) -> s
     if queued > QUEUED_SHARE:
         return (
             f"{percent(queued)} of the arrivals found none of the {plural(load.users, 'user')} free, while neither app "
-            "nor store was short of CPU: a pool, a lock or a disk held them, or there were too few users"
+            "nor store used up its CPU: a pool, a lock, a disk or another program held them, or users were too few"
         )
-    return "neither app nor store was short of CPU: a pool, a lock or a disk held them"
+    return "neither app nor store used up its CPU: a pool, a lock, a disk or another program held them"
 
 
 def _unsettled(trends: Mapping[str, float], *, steady: bool | None) -> list[str]:

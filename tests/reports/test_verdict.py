@@ -195,7 +195,9 @@ def test_an_overload_has_a_likely_reason(shares: dict[str, float], cpus: dict[st
     [reason, *_] = verdict(figures, load=OPEN, cpus=cpus).reasons
     assert words in reason
     figures = opened(achieved_share=0.7, cpu_share={"app": 0.1, "store": None, "generator": 0.2})
-    assert verdict(figures, load=OPEN).reasons[0].endswith("CPU: a pool, a lock or a disk held them")
+    assert (
+        verdict(figures, load=OPEN).reasons[0].endswith("its CPU: a pool, a lock, a disk or another program held them")
+    )
 
 
 def test_a_queue_may_grow_by_chance_and_by_what_does_not_matter() -> None:
