@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from harness import machine
 from harness.processes import Processes
 from tests.instrument import known
 
@@ -62,6 +63,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--requests", type=int, default=50_000, help="of each distribution (default: 50,000)")
     parser.add_argument("--rate", type=float, default=400.0, help="arrivals a second (default: 400)")
+    parser.add_argument(
+        "--spin", action=argparse.BooleanOptionalAction, default=bool(machine.cpus_by_role()[0]),
+        help="let the server watch its sockets without sleeping (default: where it has a CPU of its own)",
+    )  # fmt: skip
     parser.add_argument("--client", choices=["lean", "stock"], default="lean")
     chosen = parser.parse_args()
     good = []
@@ -71,6 +76,7 @@ def main() -> None:
                 processes,
                 known.arriving(chosen.rate, USERS),
                 *server,
+                *(["--spin"] if chosen.spin else []),
                 window_s=chosen.requests / chosen.rate,
                 client=chosen.client,
             )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _END = b"\r\n\r\n"
 _PR_SET_TIMERSLACK = 29
-_WHOLE_S = 3600.0
 
 
 class Server:
@@ -37,7 +36,7 @@ class Server:
 
     `delay_ns` is called once a request. Before it each request keeps the only thread busy for `busy_ns`, so that the
     server carries no more than one in that time. `freeze_after_s` behind the first request the server does nothing at
-    all for `freeze_s`.
+    all for `freeze_s`. With `spins` it never sleeps: it takes a CPU, and no request waits until the server is woken.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Server:
         busy_ns: int = 0,
         freeze_after_s: float = math.inf,
         freeze_s: float = 0.0,
+        spins: bool = False,
     ) -> None:
         self._listener = listener
         self._delay_ns = delay_ns
@@ -61,6 +61,7 @@ class Server:
         self._freeze_after_ns = freeze_after_s * 1e9
         self._freeze_at_ns: float = math.inf
         self._freeze_s = freeze_s
+        self._longest_wait_s = 0.0 if spins else 3600.0
         self.stamps: list[list[Any]] = []
         """Key, number, arrival in ns, departure in ns; the departure is null when the client had gone."""
         self.frozen_ns: list[int] = []
@@ -71,7 +72,7 @@ class Server:
         listening, ending = self._listener.fileno(), ended.fileno()
         while True:
             next_ns = min(self._due[0][0] if self._due else math.inf, self._freeze_at_ns)
-            wait_s = min(max(0.0, (next_ns - monotonic_ns()) / 1e9), _WHOLE_S)
+            wait_s = min(max(0.0, (next_ns - monotonic_ns()) / 1e9), self._longest_wait_s)
             ready, _, _ = select.select([listening, ending, *self._connections], [], [], wait_s)
             arrival_ns = monotonic_ns()
             if arrival_ns >= self._freeze_at_ns:
@@ -165,6 +166,7 @@ def main() -> None:
     )
     parser.add_argument("--freeze-after-s", type=float, default=1.0, help="stall: so long behind the first request")
     parser.add_argument("--freeze-s", type=float, default=1.0, help="stall: for so long")
+    parser.add_argument("--spin", action="store_true", help="never sleep: for a machine with a CPU to spare")
     parser.add_argument("mode", choices=["trivial", "fixed", "bimodal", "lognormal", "stall", "busy", "error"])
     mode = parser.parse_args()
     stalls = mode.mode == "stall"
@@ -175,6 +177,7 @@ def main() -> None:
         busy_ns=round(mode.busy_ms * 1e6) if mode.mode == "busy" else 0,
         freeze_after_s=mode.freeze_after_s if stalls else math.inf,
         freeze_s=mode.freeze_s if stalls else 0.0,
+        spins=mode.spin,
     )
     waiting, waking = socket.socketpair()
     waking.setblocking(False)
