@@ -165,6 +165,7 @@ def metrics(figures: Figures, closed: Figures | None = None) -> dict[str, float]
     flat: dict[str, float | None] = {name: getattr(figures, name) for name in METRICS if name in Figures.model_fields}
     for name in _RESOURCES:
         flat.update({f"{role}_{name}": value for role, value in getattr(figures, name).items()})
+    # A queue is what only open load has.
     drawn_by_loops = figures if closed is None and figures.queue_growth is None else closed
     flat["throughput_per_s"] = drawn_by_loops.requests_per_s if drawn_by_loops else None
     return {name: value for name in METRICS if (value := flat.get(name)) is not None}
