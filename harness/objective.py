@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from harness.config import nearest
 from harness.errors import UsageError
 from reports.format import Objective
-from reports.verdict import ERROR_SHARE_LIMIT
+from reports.verdict import ACHIEVED_LIMIT, ERROR_SHARE_LIMIT, growth_limit
 
 if TYPE_CHECKING:
     from reports.format import Figures
@@ -62,7 +62,9 @@ def kept(figures: Figures | None, objective: Objective, state: str) -> bool | No
 
 def _allowed(figures: Figures, objective: Objective) -> bool:
     """Say whether a trial FAILED only by errors that this objective, laxer than the verdict, allows."""
-    if figures.outcomes.get("wrong_answer", 0):
+    achieved = 1.0 if figures.achieved_share is None else figures.achieved_share
+    overloaded = achieved < ACHIEVED_LIMIT or (figures.queue_growth or 0.0) > growth_limit(figures)
+    if overloaded or figures.outcomes.get("wrong_answer", 0):
         return False
     return ERROR_SHARE_LIMIT < figures.error_share <= objective.limits.get(_ERRORS, ERROR_SHARE_LIMIT)
 

@@ -45,12 +45,13 @@ class Search:
 
     In the spirit of MLRsearch (draft-ietf-bmwg-mlrsearch): short trials, a lower and an upper bound, geometric steps
     from a first guess until both are there, a stated width, and a share of bad trials forgiven. MLRsearch classifies
-    each load by itself, from the trials at that load. On a noisy machine two such searches, or a plain bisection, end
-    in narrow intervals that contradict each other. As in its sibling PLRsearch (draft-vpolak-bmwg-plrsearch), all
-    trials therefore speak at once here: the chance of keeping the objective falls with the log of the rate along a
-    logistic curve of unknown place and softness, and at any rate some trials are bad for reasons of the machine's
-    (the lapses of Wichmann & Hill 2001). The bounds hold the curve's middle with a probability of `LEVEL`; further
-    trials go near the one that is farther out. Where the edge is soft the interval stays wide and says so.
+    loads by counting their trials. With so few trials, rules that count ended, when simulated on noisy machines, in
+    narrow intervals that contradicted each other in up to four of ten pairs. As in its sibling PLRsearch
+    (draft-vpolak-bmwg-plrsearch) all trials therefore speak at once: the chance of keeping the objective falls with the
+    log of the rate along a logistic curve of unknown place and softness, and at any rate some trials are bad for
+    reasons of the machine's (the lapses of Wichmann & Hill 2001). The bounds are those between which the curve's middle
+    is believed to lie with a probability of `LEVEL`; further trials go near the one that is farther out. Where the edge
+    is soft the interval stays wide and says so.
 
     Simulated as in tests/harness/test_search.py, with first guesses up to four times off, the intervals of two searches
     overlap in 97 of 100 cases or more, 92 to 100 of 100 hold the capacity, and half of them are at most 13 % (a sharp

@@ -123,3 +123,5 @@ def test_an_objective_may_allow_errors_that_fail_a_trial_but_never_a_wrong_answe
     assert kept(some, parse("errors<1%"), "FAILED") is True
     assert kept(some, parse("p99<1s"), "FAILED") is False
     assert kept(wrong, parse("errors<1%"), "FAILED") is False
+    for overload in ({"achieved_share": 0.98}, {"achieved_share": 0.0}, {"queue_growth": 100.0}):
+        assert kept(some.model_copy(update=overload), parse("errors<1%"), "FAILED") is False
