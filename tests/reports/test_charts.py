@@ -119,7 +119,7 @@ def test_the_timeline_counts_every_right_answer_once(recorded: Recorded) -> None
         edges = line.edges_s
         start_us, response_us, right = stats.timed(table, 0)
         done = ((start_us + response_us) / 1e6)[right]
-        assert line.answered_per_s.sum() * 0.25 == np.sum((done >= edges[0]) & (done <= edges[-1]))
+        assert line.answered_per_s.sum() * 0.25 == np.sum((done >= edges[0]) & (done < edges[-1]))
         assert (edges[0], edges[-1], 0.0 in edges) == (-trial.warmup_s, trial.window_s, True)
         assert (line.arrived_per_s, line.waiting, line.closed_from_s) == (None, None, None)
 

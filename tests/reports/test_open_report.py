@@ -300,7 +300,7 @@ def test_an_outline_counts_arrivals_answers_and_the_waiting(opened: Recorded) ->
         rows = table.to_pandas()
         came = rows[rows["scheduled_us"].notna()]
         edges_us = line.edges_s * 1e6
-        inside = came["scheduled_us"].between(edges_us[0], edges_us[-1])
+        inside = came["scheduled_us"].between(edges_us[0], edges_us[-1], inclusive="left")
         assert line.arrived_per_s.sum() * 0.25 == inside.sum()
         assert (line.closed_from_s is None) == (trial.purpose != "latency")
         gone_us = came["sent_us"].fillna(came["scheduled_us"] + came["response_us"])
