@@ -17,7 +17,7 @@ from backends.errors import ConfigurationError
 from backends.stopwatch import SESSION, STORE, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Coroutine
     from pathlib import Path
 
     from backends.stopwatch import Stopwatch
@@ -177,50 +177,53 @@ def _content(count: int, failed: int, total_s: float, buckets: dict[int, int]) -
 
 
 class CountedStore:
-    """A store that counts how long each of its operations takes."""
+    """A store that counts how long each of its operations takes.
+
+    Its methods hand on one coroutine instead of awaiting it in another: half the price.
+    """
 
     def __init__(self, store: Store, counters: Counters) -> None:
         self._store = store
         self._counters = counters
         self.traits, self.driver = store.traits, store.driver
 
-    async def open(self) -> None:
+    def open(self) -> Coroutine[Any, Any, None]:
         """Count an opening."""
-        await self._timed("open", self._store.open())
+        return self._timed("open", self._store.open())
 
     async def close(self) -> None:
         """Close, uncounted: nobody waits for it."""
         await self._store.close()
 
-    async def ping(self) -> None:
+    def ping(self) -> Coroutine[Any, Any, None]:
         """Count a ping."""
-        await self._timed("ping", self._store.ping())
+        return self._timed("ping", self._store.ping())
 
-    async def get(self, token: str) -> Record | None:
+    def get(self, token: str) -> Coroutine[Any, Any, Record | None]:
         """Count a read."""
-        return await self._timed("get", self._store.get(token))
+        return self._timed("get", self._store.get(token))
 
-    async def create(self, data: bytes, expires_at: float, *, replaces: str | None = None) -> Record:
+    def create(self, data: bytes, expires_at: float, *, replaces: str | None = None) -> Coroutine[Any, Any, Record]:
         """Count a creation."""
-        return await self._timed("create", self._store.create(data, expires_at, replaces=replaces))
+        return self._timed("create", self._store.create(data, expires_at, replaces=replaces))
 
-    async def update(
+    def update(
         self, token: str, data: bytes, expires_at: float, *, if_version: int | None = None
-    ) -> Record | Refused:
+    ) -> Coroutine[Any, Any, Record | Refused]:
         """Count an update; one that was refused did not fail."""
-        return await self._timed("update", self._store.update(token, data, expires_at, if_version=if_version))
+        return self._timed("update", self._store.update(token, data, expires_at, if_version=if_version))
 
-    async def touch(self, token: str, expires_at: float) -> Record | None:
+    def touch(self, token: str, expires_at: float) -> Coroutine[Any, Any, Record | None]:
         """Count an extension."""
-        return await self._timed("touch", self._store.touch(token, expires_at))
+        return self._timed("touch", self._store.touch(token, expires_at))
 
-    async def delete(self, token: str) -> None:
+    def delete(self, token: str) -> Coroutine[Any, Any, None]:
         """Count a revocation."""
-        await self._timed("delete", self._store.delete(token))
+        return self._timed("delete", self._store.delete(token))
 
-    async def sweep(self) -> int:
+    def sweep(self) -> Coroutine[Any, Any, int]:
         """Count a sweep."""
-        return await self._timed("sweep", self._store.sweep())
+        return self._timed("sweep", self._store.sweep())
 
     async def seed(self, sessions: list[tuple[bytes, float]]) -> None:
         """Seed, uncounted: nobody waits for it."""

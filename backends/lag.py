@@ -1,4 +1,4 @@
-"""How late an event loop wakes: its delay behind a timer of the kernel, a hundred times a second."""
+"""How late an event loop wakes: its delay behind a timer of the kernel, fifty times a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Late = Callable[[float], None]
 
-_EVERY_S = 0.01
+_EVERY_S = 0.02
 _EVERY_NS = round(_EVERY_S * 1e9)
 
 
