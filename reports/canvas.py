@@ -226,8 +226,8 @@ def named_axis(axis: Any, names: Mapping[float, str]) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: names.get(value, "")))
 
 
-def linear_axis(axis: Any, count: int = 4, *, highest: float | None = None) -> None:
-    """Put a few round numbers on an axis, from zero to `highest` or near its end."""
+def linear_axis(axis: Any, count: int = 4, *, highest: float | None = None, lowest: float = 0.0) -> None:
+    """Put a few round numbers on an axis, from `lowest` to `highest` or near its end."""
     end = axis.get_view_interval()[1] * 0.95 if highest is None else highest
-    ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end)
-    named_axis(axis, {tick: f"{tick:,.10g}" for tick in ticks if 0 <= tick <= end * 1.001})
+    ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(lowest, end)
+    named_axis(axis, {tick: f"{tick:,.10g}" for tick in ticks if lowest * 0.95 <= tick <= end * 1.001})

@@ -32,9 +32,10 @@ def cost(run: Run, metric: str, styles: Mapping[str, Style], caption: Sequence[s
     rows = Rows(run, f"cost-{slug}", title, f"{unit} more than {base}; lines: {kind}", caption)
     scale = _SCALE[metric]
     low = min(0.0, *(each.low for each in found.values())) / scale
-    high = rows.reach({each: interval.high for each, interval in found.items()}) / scale
-    rows.axes.set_xlim(low - (high - low) * 0.03 * (low < 0), high)
-    canvas.linear_axis(rows.axes.xaxis)
+    high = max(rows.reach({each: interval.high for each, interval in found.items()}) / scale, -low * 0.05)
+    low -= (high - low) * 0.03 * (low < 0)
+    rows.axes.set_xlim(low, high)
+    canvas.linear_axis(rows.axes.xaxis, lowest=low)
     rows.rule()
     rows.upright([0], MUTED)
     texts = {}

@@ -82,7 +82,7 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
     deep = len(_PANELS) * (_PANEL + _GAP) + _HEAD
     marks = _legend_rows(lines)
     on = Canvas("load", "Latency against load", caption, deep + 26 + len(marks) * _LINE)
-    low, high = min(ends) * 0.85, max(ends) * 1.15
+    low, high = max(min(ends), 1e-3) * 0.85, max(ends) * 1.15
     for place, (metric, title) in enumerate(_PANELS.items()):
         top = _HEAD + place * (_PANEL + _GAP)
         axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)

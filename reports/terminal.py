@@ -47,7 +47,7 @@ class Report:
         for listing in findings.beside(self.run):
             yield Text()
             yield Text(plain(listing.title), style="bold")
-            yield _listing(listing)
+            yield _listing(listing, console, options)
             yield Text(plain(listing.remark), style="dim")
         yield Text()
         yield from _servers(self.run)
@@ -115,9 +115,15 @@ def _cell(row: view.Row, key: str) -> Text:
     return Text(row.cells[key].text)
 
 
-def _listing(listing: Listing) -> Table:
-    """Lay out a table whose words may be broken and whose numbers may not."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+def _listing(listing: Listing, console: Console, options: ConsoleOptions) -> Table:
+    """Lay out a table, closer together where only that spares its words from being broken; numbers never are."""
+    roomy, close = _laid_out(listing, 2), _laid_out(listing, 1)
+    crowded = not _fits([roomy], console, options)
+    return close if crowded and _fits([close], console, options) else roomy
+
+
+def _laid_out(listing: Listing, gap: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0))
     for place, head in enumerate(listing.heads):
         name = Text("" if place == 0 else f"{head.name}\n{head.unit}".rstrip())
         table.add_column(

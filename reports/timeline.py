@@ -99,7 +99,7 @@ def legend(shown: Shown) -> list[str]:
     lines = [line for _, line in shown]
     if not any(line.arrived_per_s is not None for line in lines):
         return ["s since the window began; shaded: warm-up", "line: p50, band: p5 to p95, dots: slowest"]
-    words = ["s since the window began; shaded: not in it", "line: p50, band: p5 to p95, dots: slowest"]
+    words = ["s since the window began; shaded: outside it", "line: p50, band: p5 to p95, dots: slowest"]
     words.append("req/s: arrivals grey, right answers in colour")
     if any(bins.lost.any() for line in lines for bins in line.stretches):
         words.append("triangles: somebody was never answered")
