@@ -7,7 +7,8 @@ Redirects, compression and streams are not among it. benchmarks/client.py compar
 
 from __future__ import annotations
 
-import json as stdlib_json
+import re
+from json import JSONEncoder
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ import gevent
 import httptools
 from locust.exception import LocustError
 from locust.user.task import TaskSet
+from requests.utils import requote_uri
 
 from harness.load.answer import Head
 from harness.load.connection import Connection
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from locust.env import Environment
     from locust.event import EventHook
 
+_ENCODE: Final = JSONEncoder(separators=(",", ":")).encode
+_PLAIN: Final = re.compile(r"[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]+").fullmatch
 _NO_ANSWER: Final = (Head(0, (), (), 0), b"")
 
 
@@ -109,13 +113,13 @@ class LeanSession:
         jar = self.cookies
         if jar.first_expiry <= start_time:
             jar.expire(start_time)
+        opening = jar.written.get((method, path))
+        if opening is None:
+            opening = self._opening(method, path)
         if data is None and json is None and not headers:
-            request = jar.written.get((method, path))
-            if request is None:
-                request = self._written(method, self._prefix + path, None, None, None)
-                jar.keep(method, path, request)
+            request = opening + b"\r\n"
         else:
-            request = self._written(method, self._prefix + path, data, json, headers)
+            request = opening + _rest(data, json, headers)
         own = self._user.context()
         error: TransportError | None = None
         started = perf_counter()
@@ -157,24 +161,35 @@ class LeanSession:
             self._connection.close()
             self._connection = None
 
-    def _written(
-        self, method: str, path: str, data: bytes | str | None, json: Any, headers: dict[str, str] | None
-    ) -> bytes:
-        lines = [method.encode(), b" ", path.encode(), self._host, self.cookies.line(path)]
-        if json is not None:
-            data = stdlib_json.dumps(json, separators=(",", ":"))
-            lines.append(b"Content-Type: application/json\r\n")
-        body = data.encode() if isinstance(data, str) else data
-        for key, value in (headers or {}).items():
-            if "\n" in key + value or "\r" in key + value:
-                raise LocustError(f"A header cannot hold a line break: {key!r}.")
-            lines.append(f"{key}: {value}\r\n".encode("latin-1"))
-        if body is not None:
-            lines.append(b"Content-Length: %d\r\n" % len(body))
+    def _opening(self, method: str, path: str) -> bytes:
+        """Write a request up to its cookies."""
+        if not path.startswith(("/", "?")):
+            raise LocustError(f"The lean client asks {self.base_url} only; {path!r} needs --client stock.")
+        whole = f"{self._prefix}/{path.removeprefix('/')}"
+        # As requests does it: what an address cannot hold is quoted, what is quoted stays.
+        asked = whole if _PLAIN(whole) else requote_uri(whole)
+        opening = f"{method} {asked}".encode() + self._host + self.cookies.line(whole)
+        self.cookies.keep(method, path, opening)
+        return opening
+
+
+def _rest(data: bytes | str | None, json: Any, headers: dict[str, str] | None) -> bytes:
+    """Write what stands behind the cookies: the request's own headers, and its body."""
+    lines = []
+    if json is not None:
+        data = _ENCODE(json)
+        lines.append(b"Content-Type: application/json\r\n")
+    body = data.encode() if isinstance(data, str) else data
+    for key, value in (headers or {}).items():
+        if "\n" in key + value or "\r" in key + value:
+            raise LocustError(f"A header cannot hold a line break: {key!r}.")
+        lines.append(f"{key}: {value}\r\n".encode("latin-1"))
+    if body is None:
         lines.append(b"\r\n")
-        if body is not None:
-            lines.append(body)
-        return b"".join(lines)
+    else:
+        lines.append(b"Content-Length: %d\r\n\r\n" % len(body))
+        lines.append(body)
+    return b"".join(lines)
 
 
 def _as_transport_error(error: OSError | httptools.HttpParserError) -> TransportError:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from time import time
+from typing import NamedTuple
 
 _NEVER = float("inf")
 _MOST_WRITTEN = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _Cookie:
+class _Cookie(NamedTuple):
     pair: bytes
     path: str
     expires_at: float
+
+
+class _Attributes(NamedTuple):
+    path: str | None
+    is_secure: bool
+    max_age_s: float | None
+    expires_at: float | None
 
 
 class CookieJar:
@@ -32,8 +39,6 @@ class CookieJar:
 
     def line(self, path: str) -> bytes:
         """Return the Cookie header of a request for this path as one line, CRLF included; empty without cookies."""
-        if not self._cookies:
-            return b""
         now = time()
         if self.first_expiry <= now:
             self.expire(now)
@@ -43,39 +48,36 @@ class CookieJar:
         )
         return b"Cookie: " + b"; ".join(cookie.pair for cookie in matching) + b"\r\n" if matching else b""
 
-    def keep(self, method: str, path: str, request: bytes) -> None:
-        """Keep a request as it was written with these cookies in `written`, until one of them changes."""
+    def keep(self, method: str, path: str, opening: bytes) -> None:
+        """Keep a request's first lines, with these cookies, in `written` until one of them changes."""
         if len(self.written) >= _MOST_WRITTEN:
             self.written.clear()
-        self.written[method, path] = request
+        self.written[method, path] = opening
 
     def take(self, header: bytes, request_path: str) -> None:
         """Take in the value of one Set-Cookie header."""
-        pair, *attributes = header.split(b";")
-        name, equals, value = (part.strip() for part in pair.partition(b"="))
+        pair, _, rest = header.partition(b";")
+        name, equals, value = pair.partition(b"=")
+        name = name.strip()
         if not equals or not name:
             return
-        path, secure, max_age_s, expires_s = _default_path(request_path), False, None, None
-        for attribute in attributes:
-            key, _, argument = attribute.partition(b"=")
-            match key.strip().lower():
-                case b"path" if argument.strip().startswith(b"/"):
-                    path = argument.strip().decode("latin-1")
-                case b"secure":
-                    secure = True
-                case b"max-age":
-                    max_age_s = _number(argument)
-                case b"expires":
-                    expires_s = _date(argument)
+        path, is_secure, max_age_s, expires_at = _attributes(rest)
+        if path is None:
+            path = _default_path(request_path)
         now = time()
         # Max-Age outweighs Expires (RFC 6265, 5.3).
-        ends = now + max_age_s if max_age_s is not None else expires_s if expires_s is not None else _NEVER
-        self.written.clear()
-        if ends <= now or (secure and not self._keeps_secure):
-            self._cookies.pop((name, path), None)
+        ends = now + max_age_s if max_age_s is not None else expires_at if expires_at is not None else _NEVER
+        known = self._cookies.get((name, path))
+        if ends <= now or (is_secure and not self._keeps_secure):
+            if known is None:
+                return
+            del self._cookies[name, path]
+            self.written.clear()
         else:
-            self._cookies[name, path] = _Cookie(name + b"=" + value, path, ends)
-        self.first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
+            cookie = self._cookies[name, path] = _Cookie(name + b"=" + value.strip(), path, ends)
+            if known is None or known.pair != cookie.pair:
+                self.written.clear()
+        self.first_expiry = min([cookie.expires_at for cookie in self._cookies.values()], default=_NEVER)
 
     def clear(self) -> None:
         """Forget every cookie."""
@@ -88,6 +90,24 @@ class CookieJar:
         self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.expires_at > now}
         self.written.clear()
         self.first_expiry = min((cookie.expires_at for cookie in self._cookies.values()), default=_NEVER)
+
+
+@lru_cache(maxsize=256)
+def _attributes(text: bytes) -> _Attributes:
+    """Read what stands behind a cookie's value; an app says the same of every session."""
+    path, is_secure, max_age_s, expires_at = None, False, None, None
+    for attribute in text.split(b";"):
+        key, _, argument = attribute.partition(b"=")
+        match key.strip().lower():
+            case b"path" if argument.strip().startswith(b"/"):
+                path = argument.strip().decode("latin-1")
+            case b"secure":
+                is_secure = True
+            case b"max-age":
+                max_age_s = _number(argument)
+            case b"expires":
+                expires_at = _date(argument)
+    return _Attributes(path, is_secure, max_age_s, expires_at)
 
 
 def _default_path(request_path: str) -> str:

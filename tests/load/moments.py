@@ -19,6 +19,7 @@ from gevent.server import StreamServer
 from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.event import EventHook, Events
+from locust.exception import LocustError
 
 from harness.load import answer, client
 from harness.load.client import LeanSession
@@ -218,9 +219,23 @@ def cookied() -> dict[str, Any]:
             elif isinstance(header, bytes):
                 session.cookies.take(header, "/")
             session.get("/x")
-            request = session.cookies.written["GET", "/x"].decode()
+            request = session.cookies.written["GET", "/x"].decode()  # as the last request began
             seen.append(request.partition("Cookie: ")[2].partition("\r\n")[0])
         return {"seen": seen}
+
+
+def quoted() -> dict[str, Any]:
+    """Ask for what an address cannot hold as it is, and for what is not on this host."""
+    with loaded() as (app, session, _):
+        for path in ("/a b?q=ü%20x&r=<1>", app.url + "/whole", app.url, "?only=1"):
+            session.get(path)
+        refused = []
+        for url in ("http://elsewhere/x", "x"):
+            try:
+                session.get(url)
+            except LocustError as error:
+                refused.append(str(error))
+        return {"requests": app.requests, "refused": len(refused)}
 
 
 def rested() -> dict[str, Any]:
@@ -322,7 +337,7 @@ def made(rng: random.Random) -> bytes:
 
 MOMENTS: list[Callable[[], dict[str, Any]]] = [
     killed, given_up, left, chattered, together, dropped, answered_early, uploaded, stuck, timed, refused, cookied,
-    rested, compared,
+    quoted, rested, compared,
 ]  # fmt: skip
 
 if __name__ == "__main__":

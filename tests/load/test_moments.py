@@ -86,6 +86,10 @@ def test_a_request_carries_the_cookies_of_its_moment(seen: dict[str, Any]) -> No
     assert seen["cookied"]["seen"] == ["a=1", "a=1; b=2", "a=3; b=2", "b=2", ""]
 
 
+def test_an_address_is_quoted_and_stays_on_its_host(seen: dict[str, Any]) -> None:
+    assert seen["quoted"] == {"requests": ["/a%20b?q=%C3%BC%20x&r=%3C1%3E", "/whole", "/", "/?only=1"], "refused": 2}
+
+
 def test_users_that_wait_for_no_answer_let_others_run(seen: dict[str, Any]) -> None:
     assert seen["rested"]["least"] > 10
 
