@@ -125,9 +125,10 @@ def test_a_pause_of_the_route_is_the_frameworks(
     with serving("memory", processes, servers, namespace, tmp_path, SESSION_APP_AUDIT="1") as served:
         served.visit(0)
         served.ask("GET", f"/profile?hold_ms={3 * PLANTED_MS}")
-        parts = layers.layers_us(served.counted(), sum(served.took_us))
-    assert parts["framework"] * 3 > 3 * PLANTED_MS * 0.99e3, "the mean of three requests"
-    assert parts["framework"] > sum(parts[each] for each in ("session", "store", "unattributed"))
+        counted = served.counted()
+    planted_us = 3 * PLANTED_MS * 0.99e3
+    assert counted["framework"]["total_us"] > planted_us
+    assert counted["session"]["total_us"] + counted["store"]["total_us"] < sum(served.took_us) - planted_us
 
 
 @pytest.mark.parametrize("name", ["redis", "redis:read=lazy", "redis:driver=sync", "redis:driver=threads"])
@@ -138,14 +139,14 @@ def test_a_pause_of_the_store_is_the_stores(
     with serving(name, processes, servers, namespace, tmp_path) as served:
         served.visit(1)
         with redis.Redis.from_url(url_of(name, servers)) as server:
-            server.client_pause(3 * PLANTED_MS, all=True)
+            server.client_pause(10 * PLANTED_MS, all=True)
         assert served.ask("GET", "/profile").status_code == 200
         counted = served.counted()
-    parts = layers.layers_us(counted, sum(served.took_us))
     # The pause had begun before the request did.
-    assert counted["store"]["total_us"] > 2 * PLANTED_MS * 1e3
-    assert parts["store"] > sum(parts[each] for each in ("framework", "session", "unattributed"))
-    assert layers.store_ops(counted)["get"].p99_us > 2 * PLANTED_MS * 1e3
+    planted_us = 5 * PLANTED_MS * 1e3
+    assert counted["store"]["total_us"] > planted_us
+    assert counted["framework"]["total_us"] + counted["session"]["total_us"] < sum(served.took_us) - planted_us
+    assert layers.store_ops(counted)["get"].p99_us > planted_us
 
 
 def test_a_request_begins_with_its_first_bytes(
