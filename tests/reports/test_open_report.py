@@ -25,7 +25,8 @@ from reports import (
     view,
 )
 from reports import csv as exported
-from reports.format import LAYERS, Run
+from reports.files import write_run
+from reports.format import LAYERS, Run, Verdict
 from tests.reports import synthetic, synthetic_open
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page
@@ -391,3 +392,22 @@ def test_a_frame_of_trials_tells_rates_and_purposes(opened: Recorded) -> None:
     assert frame.groupby("purpose").size().to_dict() == {"capacity": 6, "ladder": 21, "latency": 22}
     assert set(frame[frame["purpose"] == "ladder"]["rate_per_s"]) == {150, 600, 1_200}
     assert set(stats.METRICS) & set(frame.columns) >= {"throughput_per_s", "p99_us"}
+
+
+def test_a_run_with_open_load_can_be_shown_before_its_first_trial(opened: Recorded, tmp_path: Path) -> None:
+    run = opened.run.model_copy(deep=True)
+    run.status, run.trials, run.summaries, run.capacities = "running", [], [], []
+    write_run(tmp_path, run)
+    assert reports.write(tmp_path)
+    assert "0 of its 21 trials are here" in in_terminal(run, 500)
+
+
+def test_a_trial_that_came_to_nothing_is_listed_with_its_error(opened: Recorded) -> None:
+    run = opened.run.model_copy(deep=True)
+    trial = run.trials[0]
+    trial.arms[0].figures = trial.arms[0].closed = None
+    trial.verdict = Verdict(state="INVALID", reasons=["the app did not start"])
+    [row] = [row for row in details.trials(run).rows if row[0] == "1"]
+    assert row[3] == "INVALID"
+    assert row[-1] == "the app did not start"
+    assert markdown.render(run)
