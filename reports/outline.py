@@ -170,6 +170,8 @@ def _waiting(
 ) -> tuple[Floats, Ints] | None:
     """Count who waits for a user at even moments: the generator's own lag is not such waiting."""
     queued = mine & (ints(requests, "wake_lag_us") == NULL)
+    if not queued.any():
+        return None
     begin_us = scheduled_us[queued]
     sent_us = ints(requests, "sent_us")[queued]
     end_us = np.where(sent_us == NULL, begin_us + ints(requests, "response_us")[queued], sent_us)
