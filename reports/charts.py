@@ -36,8 +36,8 @@ _HOW: Final = {
     ),
     "throughput": "Bars are medians over the blocks, lines reach from the smallest to the largest block.",
     "capacity": (
-        "The capacity lies in the full part of the bar: up to the pale part's end every trial kept the objective, from "
-        "the bar's end on none did. Beside it, what gave out first."
+        "With 95 % confidence the capacity lies in the full part of the bar, by all trials of its search together; "
+        "the pale part is below it. Beside it, what gave out first."
     ),
     "cost-p50": _COST,
     "cost-cpu": _COST,

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reports import outline as outlines
-from reports import stats, tables, view
+from reports import stats, tables
 from reports.files import read_run, read_trials
 
 if TYPE_CHECKING:
@@ -110,5 +110,5 @@ def load(folder: Path) -> Recorded:
         # run.json may be a trial behind its folder, and its summaries further.
         known = {trial.number for trial in run.trials}
         run.trials += [trial for trial in read_trials(folder) if trial.number not in known]
-        run.summaries = stats.summaries(run.trials, view.baseline(run))
+        run.summaries = stats.summaries(run.trials, run.baseline)
     return Recorded(folder, run)

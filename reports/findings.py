@@ -49,7 +49,7 @@ def over(run: Run) -> dict[str, dict[str, Interval]]:
 
 def costs(run: Run) -> Listing | None:
     """Return what each variant costs over the baseline, with its intervals."""
-    found, base = over(run), view.baseline(run)
+    found, base = over(run), run.baseline
     if not found or base is None:
         return None
     marks = {row.variant.name: row.mark for row in view.sheet(run).rows}
@@ -96,7 +96,7 @@ def capacities(run: Run) -> Listing | None:
     if not run.capacities:
         return None
     heads = [
-        Head("variant", words=True), Head("carried", "arrivals/s"), Head("not carried", "arrivals/s"),
+        Head("variant", words=True), Head("from", "arrivals/s"), Head("to", "arrivals/s"),
         Head("limit", words=True), Head("why", words=True), Head("trials"),
     ]  # fmt: skip
     by_name = {capacity.variant: capacity for capacity in run.capacities}
@@ -108,10 +108,10 @@ def capacities(run: Run) -> Listing | None:
         for variant in view.ordered(run)
         if (each := by_name.get(variant.name)) is not None
     ]  # fmt: skip
-    objective = f" that keeps {run.plan.objective.text}" if run.plan.objective else ""
+    objective = f"keeps {run.plan.objective.text}" if run.plan.objective else "sustains it"
     remark = (
-        f"Capacity is the highest open rate{objective}. It lies between the rate up to which every trial kept it and "
-        "the rate from which on none did, found by short trials of its own; a dash: no trial was such."
+        f"Capacity is the highest open rate at which a variant {objective}. With 95 % confidence it lies between from "
+        "and to, by all trials of its search together; a dash: nothing was shown to be carried, or not to be."
     )
     return Listing("capacities", "Capacity", heads, rows, remark)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reports import canvas, findings, units, view
+from reports import canvas, findings, units
 from reports.bars import THICK, Rows
 from reports.canvas import INK, MUTED, PAPER, SMALL, Canvas
 
@@ -21,7 +21,7 @@ _SCALE: Final = {"p50_us": 1e3, "app_cpu_us_per_request": 1.0}
 def cost(run: Run, metric: str, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas | None:
     """Draw what every variant adds to the baseline in one metric; None when nothing is known of it."""
     found = {name: by_metric[metric] for name, by_metric in findings.over(run).items() if metric in by_metric}
-    base = view.baseline(run)
+    base = run.baseline
     if not found or base is None:
         return None
     name, unit, write = findings.COSTS[metric]
@@ -75,7 +75,7 @@ def describe(run: Run, metric: str) -> str:
 
 
 def capacity(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas | None:
-    """Draw between which rates each capacity lies, and what gave out; None when none was searched for."""
+    """Draw between which rates each capacity lies, and what gave out first; None when none was searched for."""
     found = {each.variant: each for each in run.capacities}
     known = [rate for each in found.values() for rate in (each.lower_per_s, each.upper_per_s) if rate is not None]
     if not known:
@@ -93,7 +93,7 @@ def capacity(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> C
             continue
         y, style = rows.middle(place), styles[row.variant.name]
         lower, upper = each.lower_per_s or 0.0, each.upper_per_s
-        # Carried for certain in pale, then the interval that holds the capacity.
+        # What lies below it in pale, then the interval that holds the capacity.
         rows.axes.barh(y, lower, height=THICK, color=style.light, alpha=0.3, linewidth=0)
         if upper is None:
             rows.beyond(y, style)

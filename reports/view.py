@@ -143,11 +143,6 @@ def throughput(run: Run) -> str:
     return "throughput_per_s" if is_open(run) else "requests_per_s"
 
 
-def baseline(run: Run) -> str | None:
-    """Return the variant that keeps nothing, which the others' costs are told over; None when the run has none."""
-    return next((variant.name for variant in run.variants if variant.traits.get("keeps") == "nothing"), None)
-
-
 def title(run: Run) -> str:
     """Return the run in a line."""
     plan = run.plan

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, tables, verdict, view
+from reports import stats, tables, verdict
 from reports.files import write_run, write_trial
 from reports.format import Arm, Environment, Load, Plan, Run, Server, Trial, Variant, Verdict
 
@@ -139,7 +139,7 @@ def record(
             if block == subject.invalid_block:
                 _trial(folder, run, subject, block, dice, stolen=True)
             _trial(folder, run, subject, block, dice, attempt=1 + (block == subject.invalid_block))
-    run.summaries = stats.summaries(run.trials, view.baseline(run))
+    run.summaries = stats.summaries(run.trials, run.baseline)
     write_run(folder, run)
     return run
 

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, tables, view
+from reports import stats, tables
 from reports.files import write_run, write_trial
 from reports.format import (
     Arm,
@@ -271,7 +271,7 @@ def record(
             recorder.trial(subject, purpose="ladder", load=Load(kind="open", users=64, rate_per_s=rate))
     if capacities:
         _search(recorder, by_name)
-    run.summaries = stats.summaries(run.trials, view.baseline(run))
+    run.summaries = stats.summaries(run.trials, run.baseline)
     write_run(folder, run)
     return run
 
