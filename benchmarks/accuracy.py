@@ -4,12 +4,15 @@ For each distribution of delays the generator sends `--requests` at an open rate
 found again among the stamps that the server took at arrival and departure. Two tables say how far recorded and served
 quantiles lie apart, and by how much single requests are longer than what was served. Between the two clocks lie the
 loopback, the waking of both processes and the generator's own work, and on a machine that does other things, or that a
-host takes time from, also those: the last line says how much. Fifty thousand requests take two minutes a distribution.
+host takes time from, also those: the last lines say what a bare socket pays here, and how much was lost to others.
+Fifty thousand requests take two minutes a distribution.
 """
 
 from __future__ import annotations
 
 import argparse
+import socket
+import time
 from typing import TYPE_CHECKING
 
 from harness import machine
@@ -17,6 +20,8 @@ from harness.processes import Processes
 from tests.instrument import known
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 SERVERS = {
@@ -28,6 +33,7 @@ FEWEST_FOR_P999 = 10_000
 MEDIAN_LIMIT_US, P99_LIMIT_US = 200, 1000
 ROUNDING_US = 0.5
 USERS = 64
+BARE_REQUESTS = 500
 
 
 def quantiles(rows: pd.DataFrame) -> bool:
@@ -58,6 +64,34 @@ def stamps(rows: pd.DataFrame) -> bool:
     return not shorter and median_us <= MEDIAN_LIMIT_US and p99_us <= P99_LIMIT_US
 
 
+def bare(processes: Processes, server: Sequence[str]) -> list[float]:
+    """Return by how many µs a plain blocking socket on the generator's CPU sees requests longer than they were served.
+
+    One connection, and pauses between requests as between arrivals: what any client would pay here for waking up.
+    """
+    known_server = known.Server(processes, *server)
+    cpus, _ = machine.cpus_by_role()
+    before = machine.pinned()
+    machine.pin(cpus.get("generator"))
+    seen_ns = []
+    with socket.create_connection(known_server.address) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for number in range(BARE_REQUESTS):
+            sent_ns = time.monotonic_ns()
+            connection.sendall(b"GET /bare/%d HTTP/1.1\r\n\r\n" % number)
+            connection.recv(4096)
+            seen_ns.append(time.monotonic_ns() - sent_ns)
+            time.sleep(0.002)
+    machine.pin(before)
+    stamps = known_server.stop().stamps
+    served = [stamps["bare", number] for number in range(BARE_REQUESTS)]
+    return [
+        (seen - (departure - arrival)) / 1000
+        for seen, (arrival, departure) in zip(seen_ns, served, strict=True)
+        if departure is not None
+    ]
+
+
 def main() -> None:
     """Measure each distribution and print the tables; exits with 1 when a limit was missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -71,12 +105,12 @@ def main() -> None:
     chosen = parser.parse_args()
     good = []
     with Processes() as processes:
-        for name, server in SERVERS.items():
+        for name, mode in SERVERS.items():
+            server = [*mode, *(["--spin"] if chosen.spin else [])]
             trial = known.trial(
                 processes,
                 known.arriving(chosen.rate, USERS),
                 *server,
-                *(["--spin"] if chosen.spin else []),
                 window_s=chosen.requests / chosen.rate,
                 client=chosen.client,
             )
@@ -85,6 +119,9 @@ def main() -> None:
             print(f"{name}: {len(rows):,} requests at {chosen.rate:g}/s, {missing} unanswered or without a stamp; µs")
             print(f"  {'':7}{'served':>12}{'service':>12}{'apart':>10}{'allowed':>10}{'':8}{'response':>12}")
             good += [quantiles(rows), stamps(rows), not missing]
+            floor = bare(processes, server)
+            p50_us, p99_us = known.quantile(floor, 0.5), known.quantile(floor, 0.99)
+            print(f"  the same for a bare socket, one request at a time: p50 {p50_us:,.0f} µs, p99 {p99_us:,.0f} µs")
             print(f"  of the window {trial.disturbed:.1%} was lost to other processes and to the host", flush=True)
     raise SystemExit(not all(good))
 

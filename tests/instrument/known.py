@@ -58,7 +58,8 @@ class Server:
         cpus, _ = machine.cpus_by_role()
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             listener.set_inheritable(True)
-            port = listener.getsockname()[1]
+            self.address: tuple[str, int] = listener.getsockname()
+            port = self.address[1]
             self.url = f"http://127.0.0.1:{port}"
             self._stamps = processes.folder / f"stamps-{port}.json"
             own = [f"--fd={listener.fileno()}", f"--stamps={self._stamps}"]
