@@ -83,9 +83,10 @@ def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> N
     console = Console(highlight=False)
     console.print(terminal.Report(recorded))
     if recorded.status == "interrupted":
+        about = "about " if recorded.plan.objective else ""
         _say(
             console,
-            f"Interrupted after {len(recorded.trials)} of about {plan.count(recorded.plan)} trials. "
+            f"Interrupted after {len(recorded.trials)} of {about}{plan.count(recorded.plan)} trials. "
             f"The rest: session-bench run --resume {folder}",
         )
     page, *_ = reports.write(folder)

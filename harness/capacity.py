@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from harness import objective
+from harness import plan as plans
 from harness.plan import Planned
 from harness.search import Search
 from reports import limits
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _OF_THROUGHPUT: Final = 0.6
 """Where a search begins: the share of a variant's throughput under closed load that it may keep within an objective."""
 
+_FEWEST_REQUESTS: Final = 150
+"""In a trial of a search: a p99 takes a hundred, and arrivals come by chance."""
+
 
 def search(plan: Plan, run: Run, carry_out: Callable[[Planned], Trial]) -> None:
     """Search the capacity of every variant that can take part under the plan's objective, and put it into the run.
@@ -27,7 +31,12 @@ def search(plan: Plan, run: Run, carry_out: Callable[[Planned], Trial]) -> None:
     """
     wanted = plan.objective
     assert wanted is not None  # noqa: S101 - the caller asked
-    searches = {variant.name: Search(_first_guess(run, variant.name)) for variant in run.variants if not variant.error}
+    lowest_per_s = _FEWEST_REQUESTS / plans.phases(plan, "capacity", plan.load).window_s
+    searches = {
+        variant.name: Search(_first_guess(run, variant.name), lowest_per_s=lowest_per_s)
+        for variant in run.variants
+        if not variant.error
+    }
     for trial in run.trials:
         name = trial.arms[0].variant
         if trial.purpose == "capacity" and name in searches:
@@ -72,4 +81,7 @@ def _tried(trial: Trial, wanted: Objective) -> limits.Tried:
     load, figures = trial.load, trial.arms[0].figures
     assert load is not None  # noqa: S101 - every trial of a search has a load of its own
     assert load.rate_per_s is not None  # noqa: S101 - and it is open
-    return limits.Tried(load.rate_per_s, objective.kept(figures, wanted, trial.verdict.state), figures)
+    waiting_share = trial.instrument.waiting_share if trial.instrument else None
+    return limits.Tried(
+        load.rate_per_s, objective.kept(figures, wanted, trial.verdict.state), figures, waiting_share
+    )

@@ -54,7 +54,7 @@ class Settings(_Table):
         gt=0, le=10_000, description="most in flight of open load; in closed load loops that send as they are answered"
     )
     closed_users: int = Field(gt=0, le=10_000, description="loops of the closed phase, which measures throughput")
-    closed_s: float = Field(ge=0, le=3600, description="seconds of the closed phase behind an open window")
+    closed_s: float = Field(1.0, ge=0, le=3600, description="seconds of the closed phase behind an open window")
     ladder: Annotated[list[Annotated[float, Field(gt=0, le=1_000_000)]], BeforeValidator(_parted)] = Field(
         [], description="rates at which latency is measured besides the common one"
     )

@@ -33,7 +33,7 @@ MOST_ATTEMPTS = 3
 """A trial that the instrument spoilt is repeated, at most twice."""
 _PROBE_S = 1.0
 _CAPACITY_WINDOW_S = 2.0
-_CAPACITY_TRIALS = 12
+_CAPACITY_TRIALS = 16
 """So many trials a search for a capacity takes, as a rule."""
 
 

@@ -28,15 +28,18 @@ _READINGS = 5
 
 @dataclass(frozen=True)
 class Moment:
-    """The machine at one sweep: two clocks, and how much of all CPUs' time was stolen since it started, in seconds.
+    """The machine at one sweep: two clocks, and where all CPUs' time went since it started, in seconds.
 
-    `raw_ns` is CLOCK_MONOTONIC_RAW, which nobody steers; null where there is no such clock.
+    `raw_ns` is CLOCK_MONOTONIC_RAW, which nobody steers; None where there is no such clock. `own_s` is what this very
+    process used.
     """
 
     t_ns: int
     raw_ns: int | None
+    busy_s: float
     steal_s: float
     total_s: float
+    own_s: float
 
 
 @dataclass
@@ -107,29 +110,43 @@ class Sampler:
             }
 
 
-def machine_in(moments: Sequence[Moment], t0_ns: int, window_s: float) -> tuple[float | None, float | None]:
-    """Return the window's steal as a share of all CPUs' time, and by how many ppm the two clocks ran apart.
+@dataclass(frozen=True)
+class Machine:
+    """What a machine did in an interval; None where nobody counts.
 
-    It is what lies between the last sweep before the window and the first behind it; None where nobody counts.
+    Shares are of all CPUs' time: `others_share` is what neither this process nor the idle loop nor another guest took.
     """
+
+    steal_share: float | None = None
+    others_share: float | None = None
+    clock_ppm: float | None = None
+
+
+def machine_in(moments: Sequence[Moment], t0_ns: int, window_s: float) -> Machine:
+    """Return what the machine did between the last sweep before a window and the first behind it."""
     before = [moment for moment in moments if moment.t_ns <= t0_ns]
     after = [moment for moment in moments if moment.t_ns >= t0_ns + window_s * 1e9]
     if not before or not after:
-        return None, None
+        return Machine()
     first, last = before[-1], after[0]
-    total = last.total_s - first.total_s
-    steal = (last.steal_s - first.steal_s) / total if total > 0 else None
-    if first.raw_ns is None or last.raw_ns is None:
-        return steal, None
-    raw_ns = last.raw_ns - first.raw_ns
-    return steal, (last.t_ns - first.t_ns - raw_ns) / raw_ns * 1e6
+    clock_ppm = None
+    if first.raw_ns is not None and last.raw_ns is not None:
+        raw_ns = last.raw_ns - first.raw_ns
+        clock_ppm = (last.t_ns - first.t_ns - raw_ns) / raw_ns * 1e6
+    total_s = last.total_s - first.total_s
+    if total_s <= 0:
+        return Machine(clock_ppm=clock_ppm)
+    others_s = last.busy_s - first.busy_s - (last.own_s - first.own_s)
+    return Machine((last.steal_s - first.steal_s) / total_s, others_s / total_s, clock_ppm)
 
 
 def _moment() -> Moment:
     spent = psutil.cpu_times()
     # Guests' time is in user's and nice's already.
     total_s = sum(spent) - getattr(spent, "guest", 0.0) - getattr(spent, "guest_nice", 0.0)
-    return Moment(*_clocks(), getattr(spent, "steal", 0.0), total_s)
+    steal_s = getattr(spent, "steal", 0.0)
+    busy_s = total_s - spent.idle - getattr(spent, "iowait", 0.0) - steal_s
+    return Moment(*_clocks(), busy_s, steal_s, total_s, time.process_time())
 
 
 def _clocks() -> tuple[int, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -136,9 +137,12 @@ def _judge(
         arm.closed = stats.closed_figures(
             requests, samples, arm=_ARM, from_s=trial.closed_from_s, window_s=trial.closed_s
         )
-    steal_share, clock_ppm = resources.machine_in(sampler.moments, t0_ns, window_s)
     trial.instrument = stats.instrument(samples, recorded.lags_ns, window_s=window_s)
-    trial.instrument.steal_share, trial.instrument.clock_ppm = steal_share, clock_ppm
+    machine = resources.machine_in(sampler.moments, t0_ns, window_s)
+    trial.instrument.steal_share, trial.instrument.clock_ppm = machine.steal_share, machine.clock_ppm
+    if machine.others_share is not None:
+        ours = sum(share or 0 for share in arm.figures.cpu_share.values()) / (os.cpu_count() or 1)
+        trial.instrument.foreign_share = max(0.0, machine.others_share - ours)
     trial.verdict = verdicts.verdict(
         arm.figures,
         load=load,

@@ -33,6 +33,9 @@ DISPATCH_INVALID_SHARE: Final = 0.50
 STEAL_SUSPECT: Final = 0.05
 STEAL_INVALID: Final = 0.20
 """Shares of all CPUs' time that other guests took. What they take comes in pieces of ms: 5 % reach every p99."""
+FOREIGN_SUSPECT: Final = 0.05
+FOREIGN_INVALID: Final = 0.25
+"""Shares of all CPUs' time that programs used which are no part of the trial; they may sit on anybody's CPU."""
 CLOCK_PPM: Final = 1_000
 """NTP slews a clock by 500 ppm at most; what is beyond twice that is broken, or was set."""
 CPU_APART: Final = 0.02
@@ -84,6 +87,8 @@ def invalid(figures: Figures, instrument: Instrument, machine: Machine, *, is_op
             )
     if (instrument.steal_share or 0) >= STEAL_INVALID:
         reasons.append(_stolen(instrument.steal_share or 0, STEAL_INVALID))
+    if (instrument.foreign_share or 0) >= FOREIGN_INVALID:
+        reasons.append(_foreign(instrument.foreign_share or 0, FOREIGN_INVALID))
     if abs(instrument.clock_ppm or 0) > CLOCK_PPM:
         reasons.append(
             f"the clock ran {abs(instrument.clock_ppm or 0):,.0f} ppm apart from the raw one (limit {CLOCK_PPM:,}), so "
@@ -99,6 +104,8 @@ def suspect(figures: Figures, instrument: Instrument, machine: Machine, *, is_op
         reasons += _late(figures, instrument)
     if STEAL_SUSPECT < (instrument.steal_share or 0) < STEAL_INVALID:
         reasons.append(_stolen(instrument.steal_share or 0, STEAL_SUSPECT))
+    if FOREIGN_SUSPECT < (instrument.foreign_share or 0) < FOREIGN_INVALID:
+        reasons.append(_foreign(instrument.foreign_share or 0, FOREIGN_SUSPECT))
     for role, apart in instrument.cpu_apart.items():
         if apart > CPU_APART:
             reasons.append(
@@ -206,6 +213,10 @@ def _crowded(figures: Figures, cpus: Mapping[str, Sequence[int]], *, is_open: bo
 
 def _stolen(share: float, limit: float) -> str:
     return f"other guests of the host took {percent(share)} of the CPUs' time (limit {percent(limit)})"
+
+
+def _foreign(share: float, limit: float) -> str:
+    return f"programs that are no part of the trial used {percent(share)} of the CPUs' time (limit {percent(limit)})"
 
 
 def _small(p: float) -> str:

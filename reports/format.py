@@ -254,6 +254,8 @@ class Instrument(_Data):
     """Of the window the generator was ready to run and waited for its CPU."""
     steal_share: float | None = None
     """Of all CPUs' time another guest of the host took so much."""
+    foreign_share: float | None = None
+    """Of all CPUs' time programs that are no part of the trial used so much."""
     clock_ppm: float | None = None
     """How far CLOCK_MONOTONIC ran apart from CLOCK_MONOTONIC_RAW, in parts per million."""
     cpu_apart: dict[Role, float] = {}
@@ -334,15 +336,15 @@ class Summary(_Data):
 
 
 class Capacity(_Data):
-    """The highest open rate of a variant that kept the plan's objective, as an interval."""
+    """The highest open rate at which a variant keeps the plan's objective, as an interval that holds it at 95 %."""
 
     variant: str
     lower_per_s: float | None
-    """Every trial up to this rate kept it; null: not even those at the lowest rate did."""
+    """It is believed to lie above, all trials taken together; null: nothing was shown to be carried."""
     upper_per_s: float | None
-    """No trial from this rate on kept it; null: the search ended before anything failed."""
+    """It is believed to lie below, likewise; null: nothing was shown not to be carried."""
     limit: str
-    """The resource that gave out first: app CPU, store CPU, pool, generator, unknown."""
+    """What gave out first: app CPU, store CPU, a CPU that is shared, generator, store waiting, unknown."""
     why: str
     """The evidence for the limit, in a sentence."""
     trials: list[int] = []

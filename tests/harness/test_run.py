@@ -91,7 +91,7 @@ def test_figures_follow_from_the_tables_alone(recorded: tuple[Path, Run, dict[st
         figures = trial.arms[0].figures
         assert figures is not None
         # All but what the app counted itself.
-        uncounted = {"layers_us": {}, "app_loop_lag_p50_us": None, "app_loop_lag_p99_us": None, "store_ops": {}}
+        uncounted: dict[str, Any] = {"layers_us": {}, "app_loop_lag_p50_us": None, "app_loop_lag_p99_us": None, "store_ops": {}}
         again = stats.figures(requests, resources, arm=0, window_s=trial.window_s, load=trial.load)
         assert again == figures.model_copy(update=uncounted)
 

@@ -45,7 +45,8 @@ def test_the_same_seed_draws_the_same_arrivals(tmp_path: Path) -> None:
         folder.mkdir()
         with reflector() as host:
             drawn.append(scheduled_s(load(folder, host, STEP, *OPEN, "--seed=7", users=20)))
-    assert np.allclose(*(each[:200] - each[0] for each in drawn), atol=1e-8)
+    first, second = (each[:200] - each[0] for each in drawn)
+    assert np.allclose(first, second, atol=1e-8)
 
 
 def test_constant_arrivals_are_evenly_spaced(tmp_path: Path) -> None:
