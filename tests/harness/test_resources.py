@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from harness import resources
 from harness.resources import Sampler, from_t0
 
 BUSY = "import time\nend = time.process_time() + {cpu_s}\nwhile time.process_time() < end: pass\ninput()\n"
@@ -36,6 +38,8 @@ def test_cpu_time_is_what_the_process_itself_counts(busy: subprocess.Popen[bytes
     assert last["threads"] == 1
     assert last["fds"] >= 3
     assert last["ctx_switches"] > 0
+    assert last["waited_ns"] >= 0
+    assert abs(last["ticks_ns"] - last["cpu_ns"]) < 0.1e9  # the kernel counts in ticks of 10 ms
     assert all(row["pss_bytes"] is None for row in sampler.rows[:-1])
 
 
@@ -77,3 +81,35 @@ def test_one_sweep_has_one_time_and_it_counts_from_t0() -> None:
     sampler.sample({"app": [os.getpid()], "store": [os.getppid()]})
     t_ns = sampler.rows[0]["t_ns"]
     assert [row["t_us"] for row in from_t0(sampler.rows, t_ns - 5_000)] == [5, 5]
+
+
+def test_the_machine_is_watched_between_the_sweeps_around_a_window() -> None:
+    sampler = Sampler(0)
+    sampler.sample({})
+    t0_ns = time.monotonic_ns()
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        wait_for(busy.pid, 0.5)
+    finally:
+        busy.kill()
+        busy.wait()
+    window_s = (time.monotonic_ns() - t0_ns) / 1e9
+    sampler.sample({})
+    machine = resources.machine_in(sampler.moments, t0_ns, window_s)
+    assert machine.others_share is not None
+    assert machine.others_share > 0.3 / (window_s * (os.cpu_count() or 1))
+    assert machine.steal_share is None or 0 <= machine.steal_share < 1
+    if hasattr(time, "CLOCK_MONOTONIC_RAW"):
+        assert machine.clock_ppm is not None
+        assert abs(machine.clock_ppm) < 1000
+
+
+def test_nothing_is_said_of_a_machine_that_was_not_watched() -> None:
+    assert resources.machine_in([], 0, 1.0) == resources.Machine()
+
+
+def wait_for(pid: int, cpu_s: float) -> None:
+    """Wait until a process has used so much CPU time."""
+    times = psutil.Process(pid)
+    while times.cpu_times().user < cpu_s:
+        time.sleep(0.01)
