@@ -23,6 +23,7 @@ from harness.load.answer import Head
 from harness.load.connection import Connection
 from harness.load.cookies import CookieJar
 from harness.load.response import NoAnswer, Response, TransportError
+from harness.load.telling import teller
 
 if TYPE_CHECKING:
     from locust import FastHttpUser, User
@@ -60,7 +61,7 @@ class LeanSession:
         self._address = (parts.hostname, parts.port or 80)
         self._prefix = parts.path.rstrip("/")
         self._host = f" HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nAccept: */*\r\n".encode("latin-1")
-        self._event = request_event
+        self._tell = teller(request_event)
         self._user = user
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
@@ -150,7 +151,7 @@ class LeanSession:
             "start_time": start_time,
             "url": self.base_url + path,
         }
-        response = Response(head.status, head.headers, content, error, meta, self._event, catch_response)
+        response = Response(head.status, head.headers, content, error, meta, self._tell, catch_response)
         if not catch_response:
             response.report()
         return response

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from locust.exception import CatchResponseError, LocustError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
-
-    from locust.event import EventHook
 
 _ERRORS = 400
 
@@ -39,7 +38,7 @@ class Response:
     """
 
     __slots__ = (
-        "_caught", "_event", "_headers", "_verdict", "content", "error", "raw_headers", "request_meta", "status_code",
+        "_caught", "_headers", "_tell", "_verdict", "content", "error", "raw_headers", "request_meta", "status_code",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one is made for every request, and by position it is made sooner
@@ -49,7 +48,7 @@ class Response:
         content: bytes,
         error: TransportError | None,
         request_meta: dict[str, Any],
-        event: EventHook,
+        tell: Callable[[dict[str, Any]], None],
         caught: bool,  # noqa: FBT001 - as above
     ) -> None:
         self.status_code = status_code
@@ -57,7 +56,7 @@ class Response:
         self.content = content
         self.error = error
         self.request_meta = request_meta
-        self._event = event
+        self._tell = tell
         self._caught = caught
         self._headers: dict[str, str] | None = None
         self._verdict: Exception | bool | None = None
@@ -126,7 +125,7 @@ class Response:
         else:
             meta["exception"] = None if verdict is True else verdict
         meta["response"] = self
-        self._event.fire(**meta)
+        self._tell(meta)
         del meta["response"]  # a cycle for every request would keep the garbage collector busy
 
     def _wrong(self) -> TransportError | BadStatus | None:

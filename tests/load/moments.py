@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import gevent.event
+import locust.log
 from gevent.server import StreamServer
 from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.event import EventHook, Events
-from locust.exception import LocustError
+from locust.exception import LocustError, StopUser
 
 from harness.load import answer, client
 from harness.load.client import LeanSession
@@ -238,6 +239,43 @@ def quoted() -> dict[str, Any]:
         return {"requests": app.requests, "refused": len(refused)}
 
 
+def told() -> dict[str, Any]:
+    """Have listeners fail, leave and stop the user, told by us and by Locust's own `fire`."""
+    ways = []
+    for is_ours in (True, False):
+        with loaded() as (_, session, events):
+            hook: Any = EventHook()
+            heard: list[str] = []
+
+            def fails(**_: Any) -> None:
+                raise ValueError("a listener's")
+
+            def leaves(hook: Any = hook, heard: list[str] = heard, **_: Any) -> None:
+                heard.append("left")
+                hook.remove_listener(hook.leaving)
+
+            def stays(heard: list[str] = heard, **said: Any) -> None:
+                heard.append(f"{said['name']} {sorted(said)}")
+                if said["name"] == "/stop":
+                    raise StopUser
+
+            hook.leaving = leaves
+            for listener in (fails, leaves, stays):
+                hook.add_listener(listener)
+            user: Any = User()
+            if not is_ours:
+                hook.fire = lambda hook=hook, **said: EventHook.fire(hook, **said)
+            locust.log.unhandled_greenlet_exception = False
+            own = LeanSession(session.base_url, hook, user, timeout_s=TIMEOUT_S)
+            own.get("/x")
+            try:
+                own.get("/stop")
+            except StopUser:
+                heard.append("stopped")
+            ways.append([*heard, locust.log.unhandled_greenlet_exception, len(events)])
+    return {"ours": ways[0], "locusts": ways[1]}
+
+
 def rested() -> dict[str, Any]:
     """Run users whose tasks send nothing, or reach nobody, without a wait between them; others must get a turn."""
     turns = {}
@@ -337,7 +375,7 @@ def made(rng: random.Random) -> bytes:
 
 MOMENTS: list[Callable[[], dict[str, Any]]] = [
     killed, given_up, left, chattered, together, dropped, answered_early, uploaded, stuck, timed, refused, cookied,
-    quoted, rested, compared,
+    quoted, told, rested, compared,
 ]  # fmt: skip
 
 if __name__ == "__main__":

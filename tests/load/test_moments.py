@@ -90,6 +90,12 @@ def test_an_address_is_quoted_and_stays_on_its_host(seen: dict[str, Any]) -> Non
     assert seen["quoted"] == {"requests": ["/a%20b?q=%C3%BC%20x&r=%3C1%3E", "/whole", "/", "/?only=1"], "refused": 2}
 
 
+def test_listeners_are_told_as_locust_tells_them(seen: dict[str, Any]) -> None:
+    ours = seen["told"]["ours"]
+    assert ours == seen["told"]["locusts"]
+    assert [ours[0], ours[3], ours[4]] == ["left", "stopped", True]
+
+
 def test_users_that_wait_for_no_answer_let_others_run(seen: dict[str, Any]) -> None:
     assert seen["rested"]["least"] > 10
 
