@@ -10,7 +10,7 @@ import redis
 from harness.processes import Processes
 from harness.servers import server
 from reports.files import read_run
-from tests.harness.command import QUICK, session_bench
+from tests.harness.command import MEASURED, QUICK, session_bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_run_leaves_the_users_data_and_nothing_of_its_own(tmp_path: Path) -> N
         with redis.Redis.from_url(running.url) as client:
             client.set("mine", "untouched")
             done = session_bench(tmp_path, "run", "redis", *QUICK, "--json", SESSION_BENCH_REDIS_URL=running.url)
-            assert done.returncode == 0, done.stderr
+            assert done.returncode in MEASURED, done.stderr
             assert client.keys() == [b"mine"]
             assert client.get("mine") == b"untouched"
     run = read_run(tmp_path / json.loads(done.stdout)["run"])

@@ -10,7 +10,7 @@ import pytest
 
 from reports import stats, tables
 from reports.files import read_run, read_trials
-from tests.harness.command import OPEN, QUICK, session_bench
+from tests.harness.command import MEASURED, OPEN, QUICK, session_bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run, dict[
     """Run every default variant once; returns the run's folder, what was recorded and what --json said."""
     folder = tmp_path_factory.mktemp("run")
     done = session_bench(folder, "run", *OPEN, "--json")
-    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.returncode in MEASURED, done.stderr + done.stdout
     said = json.loads(done.stdout)
     run = folder / said["run"]
     return run, read_run(run), said
@@ -35,10 +35,14 @@ def test_every_variant_takes_part_and_answers_rightly(recorded: tuple[Path, Run,
     _, run, _ = recorded
     assert [variant.name for variant in run.variants] == list(VARIANTS)
     assert {summary.variant for summary in run.summaries} == set(VARIANTS)
-    for summary in run.summaries:
-        assert (summary.trials, summary.errors, summary.wrong_answers) == (1, 0, 0), summary
-        assert summary.requests > 50
-        assert summary.metrics["throughput_per_s"].median > 100
+    assert {trial.arms[0].variant for trial in run.trials} == set(VARIANTS)
+    for trial in run.trials:
+        figures, closed = trial.arms[0].figures, trial.arms[0].closed
+        assert figures is not None
+        assert closed is not None
+        assert set(figures.outcomes) | set(closed.outcomes) == {"ok"}, trial
+        assert figures.requests > 50
+        assert closed.requests_per_s > 100
 
 
 def test_real_servers_are_named(recorded: tuple[Path, Run, dict[str, Any]]) -> None:
@@ -70,12 +74,10 @@ def test_every_request_is_recorded_whole(recorded: tuple[Path, Run, dict[str, An
         inside = pc.and_(pc.greater_equal(requests["scheduled_us"], 0), pc.less(requests["scheduled_us"], 700_000))
         assert figures.requests == pc.sum(inside).as_py()
         assert figures.requests_per_s == pytest.approx(figures.outcomes["ok"] / 0.7)
-        assert figures.achieved_share == 1.0
-        closed = trial.arms[0].closed
-        assert closed is not None
+        assert figures.achieved_share is not None
+        assert figures.achieved_share > 0.95
         assert trial.closed_from_s is not None
         assert trial.closed_from_s > 0.7 + 0.4
-        assert closed.requests_per_s > figures.requests_per_s
 
 
 def test_figures_follow_from_the_tables_alone(recorded: tuple[Path, Run, dict[str, Any]]) -> None:
@@ -166,7 +168,7 @@ def test_a_scenario_that_finds_wrong_answers_fails_the_run(tmp_path: Path) -> No
     done = session_bench(tmp_path, "run", "memory", *QUICK, "--scenario", "./mine.py")
     assert done.returncode == 1, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
-    (trial,) = read_run(folder).trials
+    *_, trial = read_run(folder).trials
     assert trial.verdict.state == "FAILED"
     assert any("wrong" in reason for reason in trial.verdict.reasons)
 
@@ -174,17 +176,20 @@ def test_a_scenario_that_finds_wrong_answers_fails_the_run(tmp_path: Path) -> No
 @pytest.mark.parametrize("scenario", ["read_heavy", "write_heavy", "login_storm", "big_session"])
 def test_every_scenario_finds_every_answer_right(tmp_path: Path, scenario: str) -> None:
     done = session_bench(tmp_path, "run", "none", "memory", "cookie", *QUICK, "--scenario", scenario, "--json")
-    assert done.returncode == 0, done.stderr + done.stdout
-    summaries = {each["variant"]: each for each in json.loads(done.stdout)["summaries"]}
-    assert all(each["errors"] == each["wrong_answers"] == 0 < each["requests"] for each in summaries.values())
+    assert done.returncode in MEASURED, done.stderr + done.stdout
+    for trial in read_run(tmp_path / json.loads(done.stdout)["run"]).trials:
+        figures = trial.arms[0].figures
+        assert figures is not None
+        assert set(figures.outcomes) <= {"ok", "refused"}
+        assert figures.requests > 50
 
 
 def test_the_cookie_has_a_cliff_and_it_is_no_error(tmp_path: Path) -> None:
     done = session_bench(
         tmp_path, "run", "cookie", *QUICK, "--scenario", "big_session", "--set", "sizes=100,10000", "--json"
     )
-    assert done.returncode == 0, done.stderr + done.stdout
-    (trial,) = read_run(tmp_path / json.loads(done.stdout)["run"]).trials
+    assert done.returncode in MEASURED, done.stderr + done.stdout
+    *_, trial = read_run(tmp_path / json.loads(done.stdout)["run"]).trials
     figures = trial.arms[0].figures
     assert figures is not None
     assert figures.outcomes["refused"] == figures.steps["POST /login 10000 B"].outcomes["refused"] > 0
@@ -193,7 +198,7 @@ def test_the_cookie_has_a_cliff_and_it_is_no_error(tmp_path: Path) -> None:
 
 def test_workers_share_one_socket(tmp_path: Path) -> None:
     done = session_bench(tmp_path, "run", "redis:workers=2", *QUICK, "--json")
-    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.returncode in MEASURED, done.stderr + done.stdout
     run = tmp_path / json.loads(done.stdout)["run"]
     resources = tables.read_resources(run, 1)
     assert resources is not None
@@ -210,6 +215,6 @@ def test_an_app_that_dies_is_reported_and_the_run_goes_on(tmp_path: Path) -> Non
     done = session_bench(tmp_path, "run", "mortal", *QUICK)
     assert done.returncode == 5, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
-    (trial,) = read_run(folder).trials
+    *_, trial = read_run(folder).trials
     assert trial.error is not None
     assert "no such luck" in trial.error
