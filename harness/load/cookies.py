@@ -35,7 +35,9 @@ class CookieJar:
         self._keeps_secure = secure_over_http
         self._cookies: dict[tuple[bytes, str], _Cookie] = {}
         self.written: dict[tuple[str, str], bytes] = {}
+        """By method and path what `keep` was given; empty again as soon as a cookie changes."""
         self.first_expiry = _NEVER
+        """When to call `expire`, seconds since 1970."""
 
     def line(self, path: str) -> bytes:
         """Return the Cookie header of a request for this path as one line, CRLF included; empty without cookies."""
