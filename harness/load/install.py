@@ -12,7 +12,7 @@ import gevent
 from locust import FastHttpUser, events
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
-from harness.load import client, conductor, gate, spool, workers
+from harness.load import client, conductor, gate, locust_stats, spool, workers
 from harness.load.conductor import Conductor, Timing
 from harness.load.recorder import Recorder
 
@@ -72,6 +72,7 @@ def _set_up(environment: Environment, **_: Any) -> None:
 def _equip(environment: Environment) -> None:
     options: Any = environment.parsed_options
     if options.client == "lean":
+        locust_stats.install(environment)
         for user_class in environment.user_classes:
             if issubclass(user_class, FastHttpUser):
                 client.equip(user_class)

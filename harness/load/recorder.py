@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import socket
+from locust import User
 
 from harness.load.spool import NONE, OUTCOMES, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust import User
     from locust.env import Environment
 
     from harness.load.spool import Sink
@@ -50,6 +50,7 @@ class Recorder:
 
     def __init__(self, environment: Environment, sink: Sink) -> None:
         self._writer = Writer(sink)
+        self._record = self._writer.add
         self._flights: list[Flight] = []
         self._numbers = itertools.count()
         self._messages: dict[str, int] = {}
@@ -93,19 +94,18 @@ class Recorder:
 
     def _stamping(self, context: Callable[[User], dict[str, Any]]) -> Callable[[User], dict[str, Any]]:
         """Wrap `User.context`, which Locust calls as it sends, into one that says who sends and when."""
+        is_locusts = context is User.context
 
         def stamped(user: User) -> dict[str, Any]:
-            flight = self.flight(user)
-            own = context(user)
+            flight = user.__dict__.get("_flight") or self.flight(user)
+            own = {} if is_locusts else {**context(user)}
             flight.open = True
             flight.sent_ns = sent_ns = monotonic_ns()
-            return {
-                **own,
-                "flight": flight,
-                "sent_ns": sent_ns,
-                "scheduled_ns": flight.scheduled_ns,
-                "wake_lag_ns": flight.wake_lag_ns,
-            }
+            own["flight"] = flight
+            own["sent_ns"] = sent_ns
+            own["scheduled_ns"] = flight.scheduled_ns
+            own["wake_lag_ns"] = flight.wake_lag_ns
+            return own
 
         return stamped
 
@@ -117,6 +117,9 @@ class Recorder:
         exception: BaseException | None,
         context: dict[str, Any],
         response: Any = None,
+        request_type: str = "",  # noqa: ARG002 - named fields cost less than a dictionary of the rest
+        start_time: float = 0.0,  # noqa: ARG002 - as above
+        url: str = "",  # noqa: ARG002 - as above
         **_: Any,
     ) -> None:
         service_ns = round(response_time * 1e6)
@@ -133,13 +136,14 @@ class Recorder:
         if sent_ns <= self._cut_ns:
             return
         status = getattr(response, "status_code", 0) or 0
-        outcome = context.get("outcome", "ok") if exception is None else _outcome(exception, status)
-        self._writer.add(
-            name, flight.number, scheduled_ns, wake_lag_ns, sent_ns, service_ns, response_length or 0, status,
-            _NUMBER[outcome],
-        )  # fmt: skip
-        if exception is not None:
+        if exception is None:
+            number = _NUMBER[context["outcome"]] if "outcome" in context else 0
+        else:
+            number = _NUMBER[_outcome(exception, status)]
             self._note(f"{name}: {exception}")
+        self._record(
+            name, flight.number, scheduled_ns, wake_lag_ns, sent_ns, service_ns, response_length or 0, status, number
+        )
 
     def _add(self, name: str, flight: Flight, scheduled: int, lag: int, sent: int, wait: int, outcome: str) -> None:  # noqa: PLR0917 - of `cut`
         self._writer.add(name, flight.number, scheduled, lag, sent, wait, 0, 0, _NUMBER[outcome])
