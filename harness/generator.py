@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
+from harness.errors import MeasurementError
 from harness.load import spool
 from reports.tables import REQUESTS
 
@@ -127,10 +128,18 @@ class Generator:
         (self._spool / spool.STEADY).touch()
 
     def recorded(self, arm: int) -> Recorded | None:
-        """Read what was recorded, or None when the generator was cut short before its window began."""
+        """Read what was recorded, or None when the generator was cut short before its window began.
+
+        Raises MeasurementError when some of its processes left nothing: what the others did is not the plan's load.
+        """
         spools = [part for part in spool.read(self._spool) if part.facts["t0_ns"] is not None]
         if not spools:
             return None
+        if lost := len(self._offsets) - len(spools):
+            raise MeasurementError(
+                f"{lost} of the generator's {len(self._offsets)} processes ended without their record: "
+                f"{self.child.tail(1) or 'their log is empty'}"
+            )
         messages: dict[str, int] = {}
         for part in spools:
             for message, count in part.facts["messages"].items():

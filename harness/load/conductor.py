@@ -109,10 +109,15 @@ class Conductor:
             return
         gate.end(end_ns)
         sleep_until(end_ns)
-        self._drain(gate, end_ns + round(timing.drain_s * _S))
+        drained_ns = end_ns + round(timing.drain_s * _S)
+        self._drain(gate, drained_ns)
         if timing.closed_s:
-            closed_ns = self._facts["closed_ns"] = monotonic_ns()
-            gate.loop(max(1, timing.closed_users // share[1]))
+            index, number = share
+            if number > 1:
+                # Alone a generator goes on as soon as all is answered; several have to begin together.
+                sleep_until(drained_ns)
+            closed_ns = self._facts["closed_ns"] = monotonic_ns() if number == 1 else drained_ns
+            gate.loop(timing.closed_users * (index + 1) // number - timing.closed_users * index // number)
             from_ns = self._facts["closed_from_ns"] = closed_ns + _SETTLE_NS
             sleep_until(from_ns + round(timing.closed_s * _S) + _AFTER_NS)
 
