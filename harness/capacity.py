@@ -82,6 +82,4 @@ def _tried(trial: Trial, wanted: Objective) -> limits.Tried:
     assert load is not None  # noqa: S101 - every trial of a search has a load of its own
     assert load.rate_per_s is not None  # noqa: S101 - and it is open
     waiting_share = trial.instrument.waiting_share if trial.instrument else None
-    return limits.Tried(
-        load.rate_per_s, objective.kept(figures, wanted, trial.verdict.state), figures, waiting_share
-    )
+    return limits.Tried(load.rate_per_s, objective.kept(figures, wanted, trial.verdict.state), figures, waiting_share)
