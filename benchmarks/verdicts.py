@@ -11,42 +11,17 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import sys
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.processes import Processes
-from reports.files import read_run
+from tests.instrument.recording import carried_out
 
 if TYPE_CHECKING:
     from reports.format import Run
 
 TARGET = 0.9
-LOOK_S = 1.0
-
-
-def carried_out(processes: Processes, variants: list[str], settings: dict[str, object]) -> Run:
-    """Run session-bench in a folder of its own and return what it recorded."""
-    folder = processes.folder / "verdicts"
-    folder.mkdir()
-    flags = [f"--set={name}={value}" for name, value in settings.items()]
-    child = processes.spawn(
-        [sys.executable, "-c", "from harness.cli import main; main()", "run", *variants, *flags],
-        name="session-bench",
-        log=folder / "run.log",
-        cwd=folder,
-    )
-    begun = time.monotonic()
-    while child.wait(LOOK_S) is None:
-        if sys.stderr.isatty():
-            done = len(list(folder.glob("results/*/trials/*/trial.json")))
-            print(f"\r{done} trials in {time.monotonic() - begun:.0f} s ", end="", file=sys.stderr, flush=True)
-    recorded = list(folder.glob("results/*/run.json"))
-    if not recorded:
-        raise SystemExit(f"the run came to nothing: {child.tail(5)}")
-    return read_run(recorded[0].parent)
 
 
 def count(run: Run) -> dict[str, Counter[str]]:
@@ -77,9 +52,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="copy the recorded run to this folder")
     chosen = parser.parse_args()
     with Processes() as processes:
-        run = carried_out(processes, chosen.variants, {"blocks": chosen.trials, "window_s": chosen.window_s})
+        settings = {"blocks": chosen.trials, "window_s": chosen.window_s}
+        run = carried_out(processes, chosen.variants, settings)
         if chosen.keep:
-            shutil.copytree(processes.folder / "verdicts" / "results", chosen.keep)
+            shutil.copytree(processes.folder / "recorded" / "results", chosen.keep)
     states = count(run)
     print(f"\r{'variant':<30}{'trials':>8}{'VALID':>8}   others")
     for name, seen in states.items():

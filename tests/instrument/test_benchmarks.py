@@ -30,7 +30,7 @@ def test_a_benchmark_prints_its_table(name: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.stderr == ""
