@@ -230,9 +230,13 @@ def exit_code(run: Run) -> Exit:
 
 
 def _missed(run: Run) -> bool:
-    """Say whether a variant cannot carry the common rate within the objective."""
+    """Say whether a variant cannot carry the common rate within the objective.
+
+    Where the generator could not carry it, nothing is known of the variant.
+    """
     rate = run.plan.load.rate_per_s or 0.0
-    return any((capacity.lower_per_s or 0.0) < rate for capacity in run.capacities)
+    known = [each for each in run.capacities if each.lower_per_s is not None or each.limit != "generator"]
+    return any((capacity.lower_per_s or 0.0) < rate for capacity in known)
 
 
 def read_for_resuming(folder: Path) -> Run:
