@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from harness.scenarios import Scenario
     from reports.format import Plan
 
-_PHASES = ("warmup", "solo", "closed")
-_WARMUP, _SOLO, _CLOSED = range(3)
+_PHASES = ("warmup", "solo", "closed", "duet", "slice")
+_WARMUP, _SOLO, _CLOSED, _DUET, _SLICE = range(5)
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
@@ -43,13 +43,23 @@ def environ(home: Path) -> dict[str, str]:
     return {**passed_on, "HOME": str(home), "PYTHONHASHSEED": "0"}
 
 
+class Part(NamedTuple):
+    """A duet or a slice as it was: its number in its phase, whose it was (None: both arms'), and when, in ns."""
+
+    phase: str
+    number: int
+    arm: int | None
+    from_ns: int
+    to_ns: int
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What a generator left.
 
     `requests` are the columns of requests.parquet; `begin_ns`, `t0_ns` and `closed_from_ns` are when load, window and
     closed phase began (the last is None where there was none); `lags_ns` how late the generator's loop was, 50 times a
-    second of the window; `messages` counts what went wrong.
+    second of the window; `messages` counts what went wrong; `parts` are the duets and slices of two arms.
     """
 
     requests: dict[str, Any]
@@ -58,29 +68,49 @@ class Recorded:
     closed_from_ns: int | None
     lags_ns: np.ndarray[Any, np.dtype[np.int64]]
     messages: dict[str, int]
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
+class Duet:
+    """What a generator does with two arms: so many duets of a window each, then a slice for each arm in `slices`."""
+
+    parts: int = 1
+    slices: str = ""
+    slice_s: float = 0.25
+    gap_s: float = 0.02
+
+    @property
+    def seconds(self) -> float:
+        """What it adds to the first window, with the pauses between its parts."""
+        return 0.1 * (self.parts - 1) + len(self.slices) * (self.slice_s + self.gap_s + 0.03)
 
 
 class Generator:
-    """Locust that loads one app, reached at `url`: one process, or one for each of the plan's and a master."""
+    """Locust that loads one app, or two arms of a pair: one process, or one for each of the plan's and a master.
+
+    `urls` are where the apps are reached.
+    """
 
     def __init__(
         self,
         processes: Processes,
         plan: Plan,
         scenario: Scenario,
-        url: str,
+        urls: Sequence[str],
         *,
         phases: Phases,
         folder: Path,
         seed: int,
         cpus: Sequence[int] | None,
+        duet: Duet | None = None,
     ) -> None:
         self._spool = (folder / "spool").resolve()  # Locust runs in a folder of its own
         self._spool.mkdir(parents=True)
         self._offsets = dict.fromkeys(range(plan.processes), 0)
         users = max(phases.load.users, plan.processes)
         options: dict[str, Any] = {
-            "host": url,
+            "host": urls[0],
             "users": users,
             "spawn-rate": users,
             "stop-timeout": math.ceil(phases.drain_s),  # Locust takes whole seconds
@@ -96,6 +126,7 @@ class Generator:
             "seed": seed,
             "spool": self._spool,
             **({} if plan.processes == 1 else _several(plan.processes)),
+            **({} if duet is None else _two_arms(urls, duet)),
             **{name.replace("_", "-"): value for name, value in plan.parameters.items()},
         }
         flags = [f"--{name}={value}" for name, value in options.items()]
@@ -127,7 +158,7 @@ class Generator:
         """End the warm-up, where it has not ended."""
         (self._spool / spool.STEADY).touch()
 
-    def recorded(self, arm: int) -> Recorded | None:
+    def recorded(self) -> Recorded | None:
         """Read what was recorded, or None when the generator was cut short before its window began.
 
         Raises MeasurementError when some of its processes left nothing: what the others did is not the plan's load.
@@ -144,11 +175,13 @@ class Generator:
         for part in spools:
             for message, count in part.facts["messages"].items():
                 messages[message] = messages.get(message, 0) + count
-        parts = [_columns(part, arm) for part in spools]
+        parts = [_columns(part) for part in spools]
         requests = {name: _joined([part[name] for part in parts]) for name in REQUESTS.names}
         facts = spools[0].facts
         lags_ns = np.concatenate([np.array(part.facts["lags_ns"], dtype=np.int64) for part in spools])
-        return Recorded(requests, facts["begin_ns"], facts["t0_ns"], facts["closed_from_ns"], lags_ns, messages)
+        return Recorded(
+            requests, facts["begin_ns"], facts["t0_ns"], facts["closed_from_ns"], lags_ns, messages, _parts(facts)
+        )
 
 
 def _several(processes: int) -> dict[str, Any]:
@@ -158,7 +191,22 @@ def _several(processes: int) -> dict[str, Any]:
     return {"processes": processes, "master-bind-host": "127.0.0.1", "master-bind-port": port, "master-port": port}
 
 
-def _columns(part: spool.Spool, arm: int) -> dict[str, Any]:
+def _two_arms(urls: Sequence[str], duet: Duet) -> dict[str, Any]:
+    """Return the options of a trial of a pair."""
+    return {
+        "arms": ",".join(urls),
+        "duets": duet.parts,
+        "slices": duet.slices,
+        "slice-s": duet.slice_s,
+        "gap-s": duet.gap_s,
+    }
+
+
+def _parts(facts: dict[str, Any]) -> list[Part]:
+    return [Part(*part) for part in facts.get("parts", [])]
+
+
+def _columns(part: spool.Spool) -> dict[str, Any]:
     """Turn one worker's rows into the columns of requests.parquet; times become whole µs from its own t0.
 
     Every worker counts from the window's begin by its own clock, which is another clock on another machine.
@@ -171,11 +219,12 @@ def _columns(part: spool.Spool, arm: int) -> dict[str, Any]:
     phase = np.where(start_ns < t0_ns, _WARMUP, _SOLO)
     if closed_ns is not None:
         phase[sent & ~scheduled & (rows["sent_ns"] >= closed_ns)] = _CLOSED
+    phase, place = _placed(start_ns, phase, _parts(part.facts))
     return {
-        "arm": np.full(len(rows), arm, dtype=np.int8),
+        "arm": rows["arm"].astype(np.int8),
         "name": _words(rows["name"], part.names),
         "phase": _words(phase, _PHASES),
-        "slice": pa.nulls(len(rows), pa.int32()),
+        "slice": _nullable(place, place >= 0),
         "user": _nullable(rows["user"], rows["user"] >= 0),
         "worker": np.full(len(rows), part.worker, dtype=np.int16),
         "scheduled_us": _nullable((rows["scheduled_ns"] - t0_ns) // 1000, scheduled),
@@ -187,6 +236,23 @@ def _columns(part: spool.Spool, arm: int) -> dict[str, Any]:
         "status": _nullable(rows["status"], rows["status"] > 0),
         "outcome": _words(rows["outcome"], spool.OUTCOMES),
     }
+
+
+def _placed(
+    start_ns: np.ndarray[Any, Any], phase: np.ndarray[Any, Any], parts: Sequence[Part]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return each row's phase, and the number of its duet or slice (else -1), by its intended start.
+
+    What two arms were sent between parts counts in none of them, as in a warm-up.
+    """
+    place = np.full(len(start_ns), -1, dtype=np.int32)
+    if parts:
+        phase = np.full(len(start_ns), _WARMUP)
+    for part in parts:
+        inside = (start_ns >= part.from_ns) & (start_ns < part.to_ns)
+        phase[inside] = _DUET if part.phase == "duet" else _SLICE
+        place[inside] = part.number
+    return phase, place
 
 
 def _us(ns: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

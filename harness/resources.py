@@ -26,6 +26,7 @@ _TICK_NS = 10**9 // (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _READINGS = 5
 _SMALL_BYTES = 4096
 _LET_IN_S = 0.0001
+_NONE: Mapping[Role, Iterable[int]] = {}
 
 
 @dataclass(frozen=True)
@@ -54,30 +55,34 @@ class _Tasks:
 
 
 class Sampler:
-    """Takes samples of an arm's processes; `rows` has the columns of resources.parquet, with `t_ns` for `t_us`.
+    """Takes samples of a trial's processes; `rows` has the columns of resources.parquet, with `t_ns` for `t_us`.
 
     CPU is the run time in schedstat of every thread, in nanoseconds: `stat` counts 10 ms ticks, too coarse for a
     window of seconds. A process that ended keeps the row it was last seen in.
     """
 
-    def __init__(self, arm: int) -> None:
+    def __init__(self) -> None:
         self.rows: list[Row] = []
         self.moments: list[Moment] = []
-        self._arm = arm
         self._seen: dict[int, _Tasks] = {}
 
-    def sample(self, pids: Mapping[Role, Iterable[int]], *, pss: bool = False) -> None:
-        """Read every process once; `pss` adds the proportional set size, which costs milliseconds a process.
+    def sample(
+        self, *arms: Mapping[Role, Iterable[int]], shared: Mapping[Role, Iterable[int]] = _NONE, pss: bool = False
+    ) -> None:
+        """Read every process once: each arm's in their order, then what all arms share.
+
+        `pss` adds the proportional set size, which costs milliseconds a process.
 
         On two CPUs the generator waits for whoever reads here, so between two processes it is let in.
         """
         read = self._read_proc if _PROC.is_dir() else self._read_psutil
         t_ns = monotonic_ns()
         self.moments.append(_moment())
-        for role, group in pids.items():
-            for pid in group:
+        groups = [(arm, role, pids) for arm, roles in enumerate(arms) for role, pids in roles.items()]
+        for arm, role, pids in [*groups, *((None, role, pids) for role, pids in shared.items())]:
+            for pid in pids:
                 with contextlib.suppress(psutil.Error, OSError):
-                    row = {"t_ns": t_ns, "role": role, "arm": self._arm, "pid": pid, **read(pid)}
+                    row = {"t_ns": t_ns, "role": role, "arm": arm, "pid": pid, **read(pid)}
                     self.rows.append({**row, "pss_bytes": _pss(pid) if pss else None})
                 time.sleep(_LET_IN_S)
 

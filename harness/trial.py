@@ -93,7 +93,7 @@ def run(bench: Bench, entrant: Entrant, number: int, planned: Planned) -> Trial:
 def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folder: Path) -> None:
     servers = entrant.server.children if entrant.server else []
     store_logs = [(child.log, child.log.stat().st_size) for child in servers]
-    sampler = resources.Sampler(_ARM)
+    sampler = resources.Sampler()
     counted = folder / "counters"
     with ExitStack() as stack:
         app = App(bench.processes, entrant.arm.counting(counted), log=folder / "app.log", cpus=bench.cpus.get("app"))
@@ -103,7 +103,7 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folde
             bench.processes,
             bench.plan,
             bench.scenario,
-            app.url,
+            [app.url],
             phases=phases,
             folder=folder,
             seed=bench.plan.seed + trial.number,
@@ -112,7 +112,7 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folde
         stack.callback(generator.child.stop)
         app.about()
         _watch(bench, entrant, app, generator, phases=phases, sampler=sampler)
-    recorded = generator.recorded(_ARM)
+    recorded = generator.recorded()
     shutil.rmtree(folder / "spool")
     _keep_server_log(store_logs, folder / "server.log")
     if recorded is None:

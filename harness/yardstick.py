@@ -96,13 +96,13 @@ class Yardstick:
         phases = Phases(load, _WARMUP_S, _WARMUP_S, _WINDOW_S, _DRAIN_S, CLOSED_USERS, closed_s)
         folder = self._processes.folder / f"load-{rate_per_s:g}"
         generator = self._generator(phases, folder)
-        sampler = resources.Sampler(0)
+        sampler = resources.Sampler()
         for _ in range(round((_START_S + phases.seconds + phases.drain_s) / _SAMPLE_S)):
             sampler.sample({"app": [self._server.pid], "generator": generator.pids()})
             if generator.child.wait(_SAMPLE_S) is not None or self._server.poll() is not None:
                 break
         generator.child.stop()
-        recorded = generator.recorded(0)
+        recorded = generator.recorded()
         if recorded is None:
             raise MeasurementError(f"The generator recorded nothing: {generator.child.tail() or 'its log is empty'}")
         requests = tables.write_requests(folder, 1, recorded.requests)
@@ -127,7 +127,7 @@ class Yardstick:
             self._processes,
             plan,
             Scenario("ceiling", _CEILING, "", {}),
-            self._url,
+            [self._url],
             phases=phases,
             folder=folder,
             seed=plan.seed,

@@ -57,6 +57,13 @@ def figures(
     return whole
 
 
+def part_figures(
+    requests: pa.Table, resources: pa.Table | None, *, arm: int, from_s: float, window_s: float
+) -> Figures:
+    """Return the figures of one arm in a part of a trial that begins at `from_s`; else as `figures`."""
+    return _measured(requests, resources, arm=arm, from_us=round(from_s * 1e6), window_s=window_s, closed_phase=False)
+
+
 def closed_figures(
     requests: pa.Table, resources: pa.Table | None, *, arm: int, from_s: float, window_s: float
 ) -> Figures:
@@ -199,12 +206,28 @@ def _measured(
             answered=int(answered[kinds].sum()),
             answered_by_all=int(answered[every_kind[inside]].sum()),
         )
+    whole.steps = _steps(requests, mine, window_s)
+    return whole
+
+
+def figures_of(requests: pa.Table, rows: Mask, seconds: float) -> Figures:
+    """Return the figures of some requests that were meant to start in so many seconds in all, without resources."""
+    kinds = outcomes(requests)[rows]
+    response, service = (ints(requests, name)[rows] for name in ("response_us", "service_us"))
+    whole = _figures(response, service, kinds, seconds)
+    whole.steps = _steps(requests, rows, seconds)
+    return whole
+
+
+def _steps(requests: pa.Table, rows: Mask, seconds: float) -> dict[str, Figures]:
     places, names = codes(requests, "name")
-    places = places[mine]
+    places, kinds = places[rows], outcomes(requests)[rows]
+    response, service = (ints(requests, name)[rows] for name in ("response_us", "service_us"))
+    steps = {}
     for place in sorted(np.unique(places).tolist(), key=names.__getitem__):
         step = places == place
-        whole.steps[names[place]] = _figures(response[step], service[step], kinds[step], window_s)
-    return whole
+        steps[names[place]] = _figures(response[step], service[step], kinds[step], seconds)
+    return steps
 
 
 def _figures(response: Ints, service: Ints, kinds: npt.NDArray[np.int8], window_s: float) -> Figures:

@@ -55,6 +55,19 @@ class Usage:
             into.rss_bytes[role] = self._largest_sum(rows, "rss_bytes", from_us)
             into.pss_bytes[role] = self._largest_sum(rows, "pss_bytes", from_us)
 
+    def between_sweeps(self, role: Role, arm: int, from_us: int, to_us: int) -> tuple[float, int, int] | None:
+        """Return the CPU in ns that a role used from the first to the last sweep of an interval, and those two times.
+
+        Nothing is interpolated, so the requests between the same two times are exactly those it was used for. None
+        where the interval holds no two sweeps, or the role has no processes of this arm.
+        """
+        inside = self._sweeps[(self._sweeps >= from_us) & (self._sweeps <= to_us)]
+        rows = self._rows(role) & (self._columns["arm"] == arm)
+        if len(inside) < 2 or not rows.any():  # noqa: PLR2004 - an interval has two ends
+            return None
+        first_us, last_us = int(inside[0]), int(inside[-1])
+        return sum(self._spent(rows, "cpu_ns", first_us, last_us) or [0.0]), first_us, last_us
+
     def waiting_share(self, from_us: int, to_us: int) -> float | None:
         """Return what share of an interval the generator's most hindered process waited for a CPU."""
         waited = self._spent(self._rows("generator"), "waited_ns", from_us, to_us)

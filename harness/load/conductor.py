@@ -11,6 +11,7 @@ import gevent
 
 from harness.load import spool
 from harness.load.alarm import alarm
+from harness.load.clock import sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
+    from harness.load.duet import Program
     from harness.load.gate import Gate
     from harness.load.recorder import Recorder
 
@@ -80,12 +82,14 @@ class Conductor:
 
     `run` is called when all users are there. With a gate the load is open up to the window's end; then what is on its
     way may finish within `drain_s`, and closed loops follow where there is a closed phase. Without one the users are
-    closed loops from the beginning to a little behind the window.
+    closed loops from the beginning to a little behind the window. A `program` for two arms begins with the window, and
+    has no closed phase.
     """
 
-    def __init__(self, recorder: Recorder, gate: Gate | None) -> None:
+    def __init__(self, recorder: Recorder, gate: Gate | None, program: Program | None = None) -> None:
         self._recorder = recorder
         self._gate = gate
+        self._program = program
         self._facts: dict[str, Any] = dict.fromkeys(("begin_ns", "t0_ns", "closed_ns", "closed_from_ns"))
         self._loop = _LoopLag()
 
@@ -107,6 +111,9 @@ class Conductor:
         if gate is None:
             sleep_until(end_ns + _AFTER_NS)
             return
+        if self._program is not None:
+            self._play(self._program, gate, timing, t0_ns)
+            return
         gate.end(end_ns)
         sleep_until(end_ns)
         drained_ns = end_ns + round(timing.drain_s * _S)
@@ -125,7 +132,18 @@ class Conductor:
         """Record what is still on its way as cut, and the trial's times."""
         self._recorder.cut([])
         self._loop.close()
+        if self._program is not None:
+            self._program.close()
+            self._facts["parts"] = self._program.done
         self._recorder.close(**self._facts, window_s=window_s, ended_ns=monotonic_ns(), lags_ns=self._loop.lags_ns())
+
+    def _play(self, program: Program, gate: Gate, timing: Timing, t0_ns: int) -> None:
+        def drain() -> None:
+            self._drain(gate, monotonic_ns() + round(timing.drain_s * _S))
+
+        gate.end(program.duets(t0_ns, timing.window_s, keep=self._loop.keep))
+        drain()
+        program.slices(gate, timing.rate_per_s, timing.arrivals, drain)
 
     def _drain(self, gate: Gate, until_ns: int) -> None:
         while monotonic_ns() < until_ns and (self._recorder.in_flight() or not gate.drained()):
@@ -160,9 +178,3 @@ class _LoopLag:
         # A bell that rang late swallowed none of its fellows: each of them would have been late too.
         self._due_ns += _LAG_EVERY_NS
         self._alarm.at(self._due_ns)
-
-
-def sleep_until(end_ns: int) -> None:
-    """Sleep until a time; a single sleep would count from a clock that gevent read before it was busy."""
-    while (left_ns := end_ns - monotonic_ns()) > 0:
-        gevent.sleep(left_ns / 1e9)

@@ -12,8 +12,9 @@ import gevent
 from locust import FastHttpUser, events
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
-from harness.load import client, conductor, gate, locust_stats, spool, workers
+from harness.load import arms, client, conductor, gate, locust_stats, spool, workers
 from harness.load.conductor import Conductor, Timing
+from harness.load.duet import Duet, Program
 from harness.load.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def _add_options(parser: LocustArgumentParser) -> None:
     add("--closed-s", 0.0, "closed load behind an open window")
     add("--closed-users", 16, "its loops")
     add("--seed", 0, "seeds arrivals and the users' choices")
+    add("--arms", "", "two apps under one load: users belong to one each, arrivals draw whose they are", metavar="URLS")
+    add("--duets", 1, "windows of a trial with --arms, one after the other")
+    add("--slices", "", "behind them, slices of one arm each: their numbers in a row, such as 0110", metavar="ARMS")
+    add("--slice-s", 0.25, "how long a slice is")
+    add("--gap-s", 0.02, "how long nothing comes between two slices")
 
 
 def _set_up(environment: Environment, **_: Any) -> None:
@@ -83,10 +89,7 @@ def _record(environment: Environment) -> None:
     runner = environment.runner
     if not options.spool and not options.rate:
         return
-    if not environment.user_classes:
-        sys.exit("the scenario defines no user class")
-    if not options.spool and not isinstance(runner, LocalRunner):
-        sys.exit("--rate over several workers needs --spool DIR: they are led and recorded together")
+    _refuse_what_cannot_be(environment)
     if options.spool:
         # Locust's own exit code is 1 for any failed request; the harness judges the trial from its data.
         environment.events.quitting.add_listener(_exit_well)
@@ -96,17 +99,33 @@ def _record(environment: Environment) -> None:
     worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
     # Each worker has its own numbers: they would all make the same choices after a fork.
     random.seed(f"{options.seed}/{worker}")
-    recorder = Recorder(environment, _sink(runner, options.spool))
+    hosts = list(filter(None, options.arms.split(",")))
+    recorder = Recorder(environment, _sink(runner, options.spool), arms=max(1, len(hosts)))
     opened = None
     if options.rate:
-        opened = gate.Gate(recorder.flight, seed=f"arrivals {options.seed}/{worker}")
+        opened = gate.Gate(recorder.flight, seed=f"arrivals {options.seed}/{worker}", arms=max(1, len(hosts)))
         gate.install(opened)
+    program = None
+    if hosts:
+        arms.install(environment, recorder.flight, hosts, seed=f"steps {options.seed}")
+        program = Program(Duet.of(options), Path(options.spool))
     if isinstance(runner, WorkerRunner):
         workers.Worker(environment, runner, Conductor(recorder, opened))
     elif options.spool:
-        _conduct(environment, Conductor(recorder, opened), Path(options.spool))
+        _conduct(environment, Conductor(recorder, opened, program), Path(options.spool))
     elif opened is not None:
         _open(environment, opened)
+
+
+def _refuse_what_cannot_be(environment: Environment) -> None:
+    options: Any = environment.parsed_options
+    alone = isinstance(environment.runner, LocalRunner)
+    if not environment.user_classes:
+        sys.exit("the scenario defines no user class")
+    if not options.spool and not alone:
+        sys.exit("--rate over several workers needs --spool DIR: they are led and recorded together")
+    if options.arms and not (alone and options.spool and options.rate):
+        sys.exit("--arms needs --rate and --spool DIR, and one process: both arms are loaded from one place")
 
 
 def _sink(runner: Any, folder: str) -> Sink:

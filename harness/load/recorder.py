@@ -27,10 +27,12 @@ _NUMBER = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 class Flight:
     """What is known of a user between its sending and its answer; times are ns of CLOCK_MONOTONIC or NONE."""
 
-    __slots__ = ("loops", "number", "open", "scheduled_ns", "sent_ns", "wake_lag_ns")
+    __slots__ = ("arm", "loops", "number", "open", "scheduled_ns", "sent_ns", "wake_lag_ns")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, arm: int = 0) -> None:
         self.number = number
+        self.arm = arm
+        """Whose app it loads: the arm's place in the trial."""
         self.open = False
         """Whether a request waits for its answer."""
         self.loops = False
@@ -41,6 +43,9 @@ class Flight:
         self.sent_ns = NONE
 
 
+_NOBODY = Flight(-1)
+
+
 class Recorder:
     """Records the requests of one Locust worker.
 
@@ -48,7 +53,8 @@ class Recorder:
     sent. So requests of any client are recorded alike.
     """
 
-    def __init__(self, environment: Environment, sink: Sink) -> None:
+    def __init__(self, environment: Environment, sink: Sink, arms: int = 1) -> None:
+        self._arms = arms
         self._writer = Writer(sink)
         self._record = self._writer.add
         self._flights: list[Flight] = []
@@ -62,10 +68,11 @@ class Recorder:
         self._flusher = gevent.spawn(self._flush_forever)
 
     def flight(self, user: User) -> Flight:
-        """Return what is known of a user."""
+        """Return what is known of a user; users take their turns among the arms."""
         known = user.__dict__.get("_flight")
         if known is None:
-            known = user.__dict__["_flight"] = Flight(next(self._numbers))
+            number = next(self._numbers)
+            known = user.__dict__["_flight"] = Flight(number, number % self._arms)
             self._flights.append(known)
         return known
 
@@ -73,10 +80,10 @@ class Recorder:
         """Return whether a request waits for its answer."""
         return any(flight.open for flight in self._flights)
 
-    def cut(self, unsent_ns: list[int]) -> None:
+    def cut(self, unsent: list[tuple[int, int]]) -> None:
         """Record what is in flight as cut, with the wait that was seen, and the arrivals that never got a user.
 
-        An answer that comes later is not recorded again.
+        Those are given as (arm, intended start in ns). An answer that comes later is not recorded again.
         """
         now_ns = self._cut_ns = monotonic_ns()
         for flight in self._flights:
@@ -84,8 +91,8 @@ class Recorder:
                 flight.open = False
                 wait_ns = now_ns - flight.sent_ns
                 self._add("(cut)", flight, flight.scheduled_ns, flight.wake_lag_ns, flight.sent_ns, wait_ns, "cut")
-        for scheduled_ns in unsent_ns:
-            self._add("(unsent)", Flight(-1), scheduled_ns, NONE, NONE, now_ns - scheduled_ns, "unsent")
+        for arm, scheduled_ns in unsent:
+            self._add("(unsent)", Flight(-1, arm), scheduled_ns, NONE, NONE, now_ns - scheduled_ns, "unsent")
 
     def close(self, **facts: Any) -> None:
         """Hand on what is left, with the facts."""
@@ -125,7 +132,7 @@ class Recorder:
         service_ns = round(response_time * 1e6)
         flight: Flight | None = context.get("flight")
         if flight is None:  # fired by hand, without a user
-            flight, scheduled_ns, wake_lag_ns, sent_ns = Flight(-1), NONE, NONE, monotonic_ns() - service_ns
+            flight, scheduled_ns, wake_lag_ns, sent_ns = _NOBODY, NONE, NONE, monotonic_ns() - service_ns
         else:
             scheduled_ns, wake_lag_ns, sent_ns = context["scheduled_ns"], context["wake_lag_ns"], context["sent_ns"]
             flight.open = False
@@ -142,11 +149,12 @@ class Recorder:
             number = _NUMBER[_outcome(exception, status)]
             self._note(f"{name}: {exception}")
         self._record(
-            name, flight.number, scheduled_ns, wake_lag_ns, sent_ns, service_ns, response_length or 0, status, number
-        )
+            name, flight.number, scheduled_ns, wake_lag_ns, sent_ns, service_ns, response_length or 0, status, number,
+            flight.arm,
+        )  # fmt: skip
 
     def _add(self, name: str, flight: Flight, scheduled: int, lag: int, sent: int, wait: int, outcome: str) -> None:  # noqa: PLR0917 - of `cut`
-        self._writer.add(name, flight.number, scheduled, lag, sent, wait, 0, 0, _NUMBER[outcome])
+        self._writer.add(name, flight.number, scheduled, lag, sent, wait, 0, 0, _NUMBER[outcome], flight.arm)
 
     def _on_user_error(self, exception: BaseException, **_: Any) -> None:
         self._note(f"the scenario raised {exception!r}")

@@ -27,8 +27,10 @@ NONE: Final = -(2**63)
 """A time that there is not."""
 STEADY: Final = "steady"
 """A file of this name in the spool's folder says that the warm-up may end."""
+PART: Final = "part"
+"""A file of this name, one byte long, says which part of a duet it is, from 0."""
 
-_ROW: Final = struct.Struct("<qqqqiiHHB3x")
+_ROW: Final = struct.Struct("<qqqqiiHHBB2x")
 _DTYPE: Final = [
     ("scheduled_ns", "<i8"),
     ("sent_ns", "<i8"),
@@ -39,7 +41,8 @@ _DTYPE: Final = [
     ("name", "<u2"),
     ("status", "<u2"),
     ("outcome", "u1"),
-    ("", "V3"),
+    ("arm", "u1"),
+    ("", "V2"),
 ]
 _CHUNK_BYTES: Final = 1 << 16
 
@@ -105,11 +108,12 @@ class Writer:
         received_bytes: int,
         status: int,
         outcome: int,
+        arm: int = 0,
     ) -> None:
         """Record one request."""
         number = self._names.setdefault(name, len(self._names))
         self._buffer += _ROW.pack(
-            scheduled_ns, sent_ns, service_ns, wake_lag_ns, received_bytes, user, number, status, outcome
+            scheduled_ns, sent_ns, service_ns, wake_lag_ns, received_bytes, user, number, status, outcome, arm
         )
         if len(self._buffer) >= _CHUNK_BYTES:
             self.flush()

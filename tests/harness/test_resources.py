@@ -22,7 +22,7 @@ def busy() -> subprocess.Popen[bytes]:
 
 
 def test_cpu_time_is_what_the_process_itself_counts(busy: subprocess.Popen[bytes]) -> None:
-    sampler = Sampler(arm=0)
+    sampler = Sampler()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         sampler.sample({"app": [busy.pid]})
@@ -56,7 +56,7 @@ def test_a_thread_that_ended_keeps_what_it_used() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        sampler = Sampler(arm=0)
+        sampler = Sampler()
         for _ in range(2):
             process.stdout.readline()
             sampler.sample({"app": [process.pid]})
@@ -71,20 +71,20 @@ def test_a_thread_that_ended_keeps_what_it_used() -> None:
 def test_a_process_that_is_gone_has_no_row() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    sampler = Sampler(arm=0)
+    sampler = Sampler()
     sampler.sample({"app": [process.pid, os.getpid()]})
     assert [row["pid"] for row in sampler.rows] == [os.getpid()]
 
 
 def test_one_sweep_has_one_time_and_it_counts_from_t0() -> None:
-    sampler = Sampler(arm=0)
+    sampler = Sampler()
     sampler.sample({"app": [os.getpid()], "store": [os.getppid()]})
     t_ns = sampler.rows[0]["t_ns"]
     assert [row["t_us"] for row in from_t0(sampler.rows, t_ns - 5_000)] == [5, 5]
 
 
 def test_the_machine_is_watched_between_the_sweeps_around_a_window() -> None:
-    sampler = Sampler(0)
+    sampler = Sampler()
     sampler.sample({})
     t0_ns = time.monotonic_ns()
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -183,7 +183,7 @@ def generate(
         processes,
         plan,
         Scenario("known", scenario, "", {}),
-        url,
+        [url],
         phases=Phases(load, warmup_s, warmup_s, window_s, drain_s, closed_users, closed_s),
         folder=folder or processes.folder / f"load-{len(list(processes.folder.glob('load-*')))}",
         seed=seed,
@@ -206,7 +206,7 @@ def record(
         watch(generator.child)
     if code is None:
         generator.child.stop()
-    recorded = generator.recorded(0)
+    recorded = generator.recorded()
     if code != 0 or recorded is None:
         raise RuntimeError(f"the generator failed ({code}): {generator.child.tail(20)}")
     return recorded

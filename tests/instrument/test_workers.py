@@ -26,7 +26,7 @@ def test_merged_percentiles_are_those_of_all_raw_samples(processes: Processes, t
     folder = tmp_path / "load"
     generator = known.generate(processes, server.url, LOADS[kind], window_s=window_s, workers=2, folder=folder)
     assert generator.child.wait(known.START_S) == 0, generator.child.tail(20)
-    recorded = generator.recorded(0)
+    recorded = generator.recorded()
     served = server.stop()
     assert recorded is not None
     assert recorded.messages == {}
