@@ -158,8 +158,10 @@ class Generator:
         """End the warm-up, where it has not ended."""
         (self._spool / spool.STEADY).touch()
 
-    def recorded(self) -> Recorded | None:
+    def recorded(self, places: Sequence[int] = (0, 1)) -> Recorded | None:
         """Read what was recorded, or None when the generator was cut short before its window began.
+
+        `places` are the arms in the order of the URLs.
 
         Raises MeasurementError when some of its processes left nothing: what the others did is not the plan's load.
         """
@@ -175,12 +177,18 @@ class Generator:
         for part in spools:
             for message, count in part.facts["messages"].items():
                 messages[message] = messages.get(message, 0) + count
-        parts = [_columns(part) for part in spools]
+        parts = [_columns(part, places) for part in spools]
         requests = {name: _joined([part[name] for part in parts]) for name in REQUESTS.names}
         facts = spools[0].facts
         lags_ns = np.concatenate([np.array(part.facts["lags_ns"], dtype=np.int64) for part in spools])
         return Recorded(
-            requests, facts["begin_ns"], facts["t0_ns"], facts["closed_from_ns"], lags_ns, messages, _parts(facts)
+            requests,
+            facts["begin_ns"],
+            facts["t0_ns"],
+            facts["closed_from_ns"],
+            lags_ns,
+            messages,
+            _parts(facts, places),
         )
 
 
@@ -202,11 +210,14 @@ def _two_arms(urls: Sequence[str], duet: Duet) -> dict[str, Any]:
     }
 
 
-def _parts(facts: dict[str, Any]) -> list[Part]:
-    return [Part(*part) for part in facts.get("parts", [])]
+def _parts(facts: dict[str, Any], places: Sequence[int]) -> list[Part]:
+    return [
+        Part(phase, number, None if arm is None else places[arm], from_ns, to_ns)
+        for phase, number, arm, from_ns, to_ns in facts.get("parts", [])
+    ]
 
 
-def _columns(part: spool.Spool) -> dict[str, Any]:
+def _columns(part: spool.Spool, places: Sequence[int]) -> dict[str, Any]:
     """Turn one worker's rows into the columns of requests.parquet; times become whole µs from its own t0.
 
     Every worker counts from the window's begin by its own clock, which is another clock on another machine.
@@ -219,9 +230,9 @@ def _columns(part: spool.Spool) -> dict[str, Any]:
     phase = np.where(start_ns < t0_ns, _WARMUP, _SOLO)
     if closed_ns is not None:
         phase[sent & ~scheduled & (rows["sent_ns"] >= closed_ns)] = _CLOSED
-    phase, place = _placed(start_ns, phase, _parts(part.facts))
+    phase, place = _placed(start_ns, phase, _parts(part.facts, places))
     return {
-        "arm": rows["arm"].astype(np.int8),
+        "arm": np.array(places, dtype=np.int8)[rows["arm"]],
         "name": _words(rows["name"], part.names),
         "phase": _words(phase, _PHASES),
         "slice": _nullable(place, place >= 0),

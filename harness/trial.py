@@ -65,7 +65,7 @@ def run(bench: Bench, entrant: Entrant, number: int, planned: Planned) -> Trial:
     Only KeyboardInterrupt and its like pass, and leave an unfinished folder behind.
     """
     phases = plans.phases(bench.plan, planned.purpose, planned.load)
-    folder = _fresh_folder(bench.folder, number)
+    folder = fresh_folder(bench.folder, number)
     trial = Trial(
         number=number,
         block=planned.block,
@@ -114,7 +114,7 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folde
         _watch(bench, entrant, app, generator, phases=phases, sampler=sampler)
     recorded = generator.recorded()
     shutil.rmtree(folder / "spool")
-    _keep_server_log(store_logs, folder / "server.log")
+    keep_server_log(store_logs, folder / "server.log")
     if recorded is None:
         raise MeasurementError(f"The generator recorded no window: {generator.child.tail(1) or 'its log is empty'}")
     _judge(bench, trial, phases, recorded, sampler=sampler, counted=counted)
@@ -156,7 +156,7 @@ def _judge(
         generator_processes=bench.plan.processes,
         cpus=bench.cpus,
     )
-    trial.verdict.reasons += [f"{count} times {message}" for message, count in _most(recorded.messages)]
+    trial.verdict.reasons += said(recorded.messages)
 
 
 def _watch(
@@ -189,7 +189,7 @@ def _watch(
         generator.child.wait(max(0.0, due - monotonic()))
 
 
-def _fresh_folder(run: Path, number: int) -> Path:
+def fresh_folder(run: Path, number: int) -> Path:
     """Make the trial's folder; what an interrupted trial left there is kept beside it."""
     folder = trial_folder(run, number)
     if folder.exists():
@@ -202,7 +202,7 @@ def _fresh_folder(run: Path, number: int) -> Path:
     return folder
 
 
-def _keep_server_log(logs: list[tuple[Path, int]], path: Path) -> None:
+def keep_server_log(logs: list[tuple[Path, int]], path: Path) -> None:
     """Copy what the store's servers logged during the trial."""
     with path.open("wb") as kept:
         for log, offset in logs:
@@ -211,5 +211,7 @@ def _keep_server_log(logs: list[tuple[Path, int]], path: Path) -> None:
                 shutil.copyfileobj(file, kept)
 
 
-def _most(messages: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(messages.items(), key=lambda item: -item[1])[:_MOST_MESSAGES]
+def said(messages: dict[str, int]) -> list[str]:
+    """Return what most often went wrong, in words."""
+    most = sorted(messages.items(), key=lambda item: -item[1])[:_MOST_MESSAGES]
+    return [f"{count} times {message}" for message, count in most]
