@@ -26,8 +26,8 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     if sheet.footnotes:
         parts.append("\n".join(f"{number}. {escaped(note)}" for number, note in enumerate(sheet.footnotes, 1)))
     parts.append("\n".join(f"- {escaped(remark)}" for remark in sheet.remarks))
-    for listing in findings.beside(run):
-        parts += [f"## {escaped(listing.title)}", _listing(listing), escaped(listing.remark)]
+    for each in findings.beside(run):
+        parts += [f"## {escaped(each.title)}", listing(each), escaped(each.remark)]
     if standings := view.standings(run):
         parts += ["## Servers", _servers(standings, view.drivers(run))]
     if charts:
@@ -59,9 +59,10 @@ def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
     )
 
 
-def _listing(listing: Listing) -> str:
-    numbers = [place for place, head in enumerate(listing.heads) if not head.words]
-    return _table([head.text for head in listing.heads], listing.rows, numbers=numbers)
+def listing(each: Listing) -> str:
+    """Return a table without its title and remark."""
+    numbers = [place for place, head in enumerate(each.heads) if not head.words]
+    return _table([head.text for head in each.heads], each.rows, numbers=numbers)
 
 
 def _servers(standings: Sequence[view.Standing], drivers: Mapping[str, str]) -> str:

@@ -70,6 +70,16 @@ def percent(share: float) -> str:
     return f"{share * 100:.{digits}f} %"
 
 
+def change(share: float) -> str:
+    """Return a change as a number of per cent with its sign, to a tenth at best: +4.6, −12, 0."""  # noqa: RUF002 - as written
+    return signed(share * 100, lambda value: f"{value:,.1f}" if value < 99.95 else f"{value:,.0f}")  # noqa: PLR2004 - three digits
+
+
+def p_value(p: float) -> str:
+    """Return a p-value with two digits; below a ten-thousandth nobody asks."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"  # noqa: PLR2004 - two digits
+
+
 def seconds(value: float) -> str:
     """Return a duration."""
     return f"{value:g} s"

@@ -1,0 +1,133 @@
+"""A regression check, or a comparison, in a terminal: the verdict first, then a row per pair and metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from reports import advice, grids, sentences, view
+from reports.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from reports.format import Comparison, Run
+    from reports.sentences import Row
+
+STYLES: Final = {
+    "PASS": "bold green",
+    "REGRESSED": "bold red",
+    "INCONCLUSIVE": "bold yellow",
+    "INVALID": "bold magenta",
+}
+_WIDE: Final = ("metric", "base", "head", "change", "95 %\ninterval", "tolerance", "p", "could\nsee", "verdict")
+_UNITS: Final = ("", "", "", "%", "%", "%", "", "%", "")
+_NARROW: Final = (0, 3, 4, 5, 6, 7, 8)
+"""Columns that are left where the width is short: base and head are in every file."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run that was judged, as a Rich renderable; it asks the console for its width when it is printed."""
+
+    run: Run
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay the judgement out for the width at hand."""
+        run, judgement = self.run, self.run.judgement
+        if judgement is None:
+            return
+        yield Text(plain(sentences.versions(judgement)), style="bold" if judgement.differences else "dim")
+        state = (judgement.state, STYLES[judgement.state])
+        yield Text.assemble(state, f": {plain(sentences.headline(judgement, run.comparisons))}")
+        if reasons := sentences.reasons(judgement, run.comparisons)[1:]:
+            yield grids.listed([("·", each) for each in reasons])
+        yield Text()
+        yield Text(plain(view.title(run)), style="dim")
+        yield Text(plain(sentences.about(run, judgement)), style="dim")
+        if (counted := sentences.counts(judgement)) is not None:
+            yield Text()
+            yield Text(counted.title, style="bold")
+            yield grids.laid(counted, console, options)
+            yield Text(counted.remark, style="dim")
+        yield Changes(run.comparisons, sentences.alpha(judgement), void=sentences.void(judgement))
+        yield Text()
+        said = [sentences.floor(run.comparisons), sentences.sentinel(judgement)]
+        if any(said):
+            yield grids.listed([("·", each) for each in said if each])
+        if steps := advice.steps(run, judgement):
+            yield grids.listed([("→", step) for step in steps], style="bold")
+        yield Text(plain(f"Exit code {judgement.exit_code}."), style="dim")
+
+
+def comparison_table(comparisons: Sequence[Comparison], *, advisory: str | None) -> RenderableType:
+    """Return pairs as a Rich renderable, under the reason why they are only advice, or why there are none."""
+    parts: list[RenderableType] = []
+    if advisory is not None:
+        parts.append(Text(plain(advisory), style="yellow"))
+    if comparisons:
+        parts.append(Changes(comparisons, sentences.ALPHA))
+        parts.append(Text())
+        parts += [Text(text) for text in [sentences.floor(comparisons)] if text]
+    return Group(*parts)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The metrics of pairs: a line and a table each, their columns under each other."""
+
+    comparisons: Sequence[Comparison]
+    level: float
+    void: bool = False
+    """Whether none of their verdicts counts."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Leave columns out where the width is short."""
+        rows = {place: sentences.rows([each], self.level) for place, each in enumerate(self.comparisons)}
+        wide = [sentences.cells(row) for group in rows.values() for row in group]
+        columns: Sequence[int] = range(len(_WIDE))
+        if sum(_widths(wide, columns)) + 2 * len(columns) > options.max_width:
+            columns = _NARROW
+        widths = _widths(wide, columns)
+        # The last takes what is left, and is broken between words.
+        left = options.max_width - sum(widths[:-1]) - 2 * (len(widths) - 1)
+        widths[-1] = max(min(widths[-1], left), 8)
+        for place, each in enumerate(self.comparisons):
+            yield Text()
+            state = ("not counted", "dim") if self.void else (each.state, STYLES[each.state])
+            yield Text.assemble((plain(each.name), "bold"), "  ", state, f"  {sentences.over(each)}")
+            if rows[place]:
+                yield _table(rows[place], columns, widths, heads=place == 0)
+        if any(rows.values()):
+            yield Text(sentences.HOW, style="dim")
+
+
+def _widths(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> list[int]:
+    heads = [max(map(len, [*_WIDE[column].split("\n"), _UNITS[column]])) for column in columns]
+    return [
+        max([head, *(cell_len(plain(row[column])) for row in rows)])
+        for head, column in zip(heads, columns, strict=True)
+    ]  # fmt: skip
+
+
+def _table(rows: Sequence[Row], columns: Sequence[int], widths: Sequence[int], *, heads: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=heads, padding=(0, 1, 0, 0))
+    for column, width in zip(columns, widths, strict=True):
+        words = column in {0, len(_WIDE) - 1}
+        head = _WIDE[column] if column == 0 or not _UNITS[column] else f"{_WIDE[column]}\n{_UNITS[column]}"
+        table.add_column(
+            Text("" if column == 0 else head), width=width, justify="left" if words else "right", overflow="fold"
+        )
+    for row in rows:
+        cells = sentences.cells(row)
+        style = "bold red" if row.alarming else "" if row.judged.decides else "dim"
+        table.add_row(*(Text(plain(cells[column]), style=style) for column in columns))
+    return table
