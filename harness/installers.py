@@ -1,0 +1,392 @@
+"""Makes wheels, resolutions and environments, with uv where it is found and with venv and pip where it is not.
+
+Whichever it is makes both arms. Both are asked for the same: no build left editable, every requirement pinned before
+anything is installed, bytecode compiled by the same call. Where packages come from is what uv or pip is set to.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ComponentError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.processes import Processes
+
+_TIMEOUT_S = 1800
+"""Half a gigabyte over a slow line."""
+_MOST_SAID = 600
+_NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "UV_TARGET",
+             "UV_PREFIX", "PIP_EDITABLE", "PIP_REQUIREMENT", "PIP_REPORT", "UV_BUILD_CONSTRAINT")  # fmt: skip
+"""What would have an installation end up elsewhere, or hold something else."""
+_NEVER_SERVED = {"harness", "reports", "scenarios"}
+"""Our packages that no app imports."""
+_ASK = (
+    "import json, os, platform, sys; exe = getattr(sys, '_base_executable', None) or sys.executable; "
+    "print(json.dumps([os.path.realpath(exe), exe, platform.python_version(), sys.version, sys.platform, "
+    "platform.machine(), platform.python_implementation()]))"
+)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that environments are made from; `identity` changes when it is another build in the same place."""
+
+    path: str
+    version: str
+    identity: str
+
+
+class RefusedError(Exception):
+    """The tool could not do it; the message is its reason, in one paragraph without secrets."""
+
+
+def interpreter(program: str | None) -> Interpreter:
+    """Look at the interpreter that is asked for, or at the one below our own environment."""
+    found = shutil.which(program or sys.executable)
+    if found is None:
+        raise UsageError(
+            f"--base-python {program}: there is no such program, neither at that path nor on PATH. Give the path of a "
+            "Python interpreter."
+        )
+    try:
+        done = subprocess.run(
+            [found, "-I", "-c", _ASK], capture_output=True, text=True, check=True, timeout=60, stdin=subprocess.DEVNULL
+        )
+        real, path, version, *rest = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        raise UsageError(
+            f"--base-python {program}: it does not answer as a Python interpreter does. Give the path of one."
+        ) from None
+    stat = Path(real).stat()
+    return Interpreter(path, version, json.dumps([real, version, *rest, stat.st_size, stat.st_mtime_ns]))
+
+
+class Installer(ABC):
+    """One of the two tools; what it starts ends with the harness."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._runs = 0
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Name and version, which are part of every cache key."""
+
+    @abstractmethod
+    def wheel(self, project: Path, into: Path, python: Interpreter) -> None:
+        """Build the project's wheel into a folder."""
+
+    @abstractmethod
+    def pins(
+        self, project: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
+    ) -> list[str]:
+        """Resolve the project's requirements with its extras into `name==version` lines.
+
+        Constraints hold; preferred versions are kept wherever the requirements allow them.
+        """
+
+    @abstractmethod
+    def environment(self, folder: Path, python: Interpreter) -> None:
+        """Make an empty environment."""
+
+    @abstractmethod
+    def install(self, folder: Path, requirements: Path, wheel: Path) -> None:
+        """Install exactly these pins and the wheel, with no bytecode yet."""
+
+    def compile(self, folder: Path) -> None:
+        """Compile what an app may import: its project's modules and all that these need, directly or not."""
+        paths = sorted(str(path) for path in _importable(site_packages(folder)))
+        (folder / "compile.txt").write_text("\n".join(paths))
+        self._run(
+            python_of(folder), "-m", "compileall", "-q", "-j", "0", "-i", str(folder / "compile.txt"), may_fail=True
+        )
+
+    def _run(self, *command: str, cwd: Path | None = None, may_fail: bool = False) -> None:
+        self._runs += 1
+        log = self._processes.folder / f"install-{self._runs}.log"
+        child = self._processes.spawn(
+            list(command), name=Path(command[0]).name, log=log, env=environ(), cwd=cwd or self._processes.folder
+        )
+        code = child.wait(_TIMEOUT_S)
+        if code is None:
+            child.stop()
+            raise RefusedError(f"it did not end within {_TIMEOUT_S / 60:.0f} minutes")
+        if code and not may_fail:
+            raise RefusedError(_reason(log.read_text(errors="replace")))
+
+
+class Uv(Installer):
+    """With uv: the pins of the other arm are preferences of its resolver."""
+
+    def __init__(self, processes: Processes, program: str) -> None:
+        super().__init__(processes)
+        self._program = program
+
+    @property
+    def version(self) -> str:
+        """Name and version."""
+        done = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=False)
+        return " ".join(done.stdout.split()[:2])
+
+    def wheel(self, project: Path, into: Path, python: Interpreter) -> None:
+        """`uv build`, in an isolated environment."""
+        self._uv("build", "--wheel", "--out-dir", str(into), "--python", python.path, cwd=project)
+
+    def pins(
+        self, project: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
+    ) -> list[str]:
+        """`uv pip compile`, which keeps what its output file pins already."""
+        output, held = self._processes.folder / "pins.txt", self._processes.folder / "constraints.txt"
+        output.write_text("\n".join(preferred))
+        held.write_text("\n".join(constraints))
+        extras = [word for extra in extras_of(project) for word in ("--extra", extra)]
+        self._uv(
+            *("pip", "compile", "pyproject.toml", *extras, "--python", python.path, "--constraints", str(held)),
+            *("--no-header", "--no-annotate", "--output-file", str(output)),
+            cwd=project,
+        )
+        return _lines(output.read_text())
+
+    def environment(self, folder: Path, python: Interpreter) -> None:
+        """`uv venv`."""
+        self._uv("venv", "--no-project", "--python", python.path, str(folder))
+
+    def install(self, folder: Path, requirements: Path, wheel: Path) -> None:
+        """`uv pip install` without dependencies: they are pinned."""
+        self._uv(
+            *("pip", "install", "--no-deps", "--no-compile-bytecode", "--python", python_of(folder)),
+            *("--requirement", str(requirements), str(wheel)),
+        )
+
+    def _uv(self, *arguments: str, cwd: Path | None = None) -> None:
+        self._run(self._program, "--quiet", "--no-progress", *arguments, cwd=cwd)
+
+
+class Pip(Installer):
+    """With venv and the pip of our own environment, which needs none in the arms'."""
+
+    @property
+    def version(self) -> str:
+        """Name and version."""
+        return f"pip {metadata.version('pip')}"
+
+    def wheel(self, project: Path, into: Path, python: Interpreter) -> None:
+        """`pip wheel`, in an isolated environment."""
+        self._pip(python.path, "wheel", "--no-deps", "--wheel-dir", str(into), str(project))
+
+    def pins(
+        self, project: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
+    ) -> list[str]:
+        """Ask pip for a dry run's report; preferred versions are tried as constraints, then let go."""
+        try:
+            return self._report(project, python, [*constraints, *_others(preferred, constraints)])
+        except RefusedError:
+            if not preferred:
+                raise
+            return self._report(project, python, constraints)
+
+    def environment(self, folder: Path, python: Interpreter) -> None:
+        """`python -m venv`."""
+        self._run(python.path, "-I", "-m", "venv", "--without-pip", str(folder))
+
+    def install(self, folder: Path, requirements: Path, wheel: Path) -> None:
+        """`pip install` without dependencies: they are pinned."""
+        self._pip(
+            python_of(folder), "install", "--no-deps", "--no-compile", "--requirement", str(requirements), str(wheel)
+        )
+
+    def _report(self, project: Path, python: Interpreter, constraints: Sequence[str]) -> list[str]:
+        held, report = self._processes.folder / "constraints.txt", self._processes.folder / "report.json"
+        held.write_text("\n".join(constraints))
+        extras = ",".join(extras_of(project))
+        self._pip(
+            *(python.path, "install", "--dry-run", "--ignore-installed", "--report", str(report)),
+            *("--constraint", str(held), f"{project}[{extras}]" if extras else str(project)),
+        )
+        return sorted(_pin(item) for item in json.loads(report.read_text())["install"] if not _is(item, project))
+
+    def _pip(self, python: str, *arguments: str) -> None:
+        # Through our own interpreter: `--python` needs no pip there.
+        command = [sys.executable, "-m", "pip", "--python", python, "--no-input", "--disable-pip-version-check"]
+        self._run(*command, *arguments)
+
+
+def choose(processes: Processes) -> Installer:
+    """Return uv beside our interpreter or on PATH, else pip."""
+    beside = Path(sys.executable).with_name("uv")
+    if program := str(beside) if os.access(beside, os.X_OK) else shutil.which("uv"):
+        return Uv(processes, program)
+    if importlib.util.find_spec("pip") is None:
+        raise ComponentError(
+            "Base and head cannot be installed: there is neither uv (beside this interpreter or on PATH) nor pip in "
+            f"{sys.prefix}. Install one of them: `python -m ensurepip`, or uv as its documentation says."
+        )
+    return Pip(processes)
+
+
+def environ() -> dict[str, str]:
+    """Return the user's environment, with the index they chose, and without what leads an installation astray."""
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+    if "PIP_INDEX_URL" in kept and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(kept):
+        kept["UV_DEFAULT_INDEX"] = kept["PIP_INDEX_URL"]  # uv does not read pip's, and both mean the same by it
+    return {**kept, "NO_COLOR": "1", "PIP_USER": "0", "PYTHONNOUSERSITE": "1"}
+
+
+def python_of(folder: Path) -> str:
+    """Return an environment's interpreter."""
+    return str(folder / "bin" / "python")
+
+
+def site_packages(folder: Path) -> Path:
+    """Return the folder that an environment's packages lie in."""
+    (found,) = (folder / "lib").glob("python*/site-packages")
+    return found
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Return what an environment holds, by normalised name."""
+    found = metadata.distributions(path=[str(site_packages(folder))])
+    return dict(sorted((normal(each.metadata["Name"]), each.version) for each in found))
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as the index normalises it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pyproject(project: Path) -> dict[str, Any]:
+    """Read a project's pyproject.toml."""
+    try:
+        return tomllib.loads((project / "pyproject.toml").read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RefusedError(f"its pyproject.toml is not valid: {error}") from None
+
+
+def extras_of(project: Path) -> list[str]:
+    """Return `all` where the project has such an extra, else every extra: an arm is to serve any backend."""
+    extras = sorted(pyproject(project).get("project", {}).get("optional-dependencies", {}))
+    return ["all"] if "all" in extras else extras
+
+
+def locked(project: Path) -> tuple[str, list[str]]:
+    """Return the name of the project's own lock and what it pins; both are empty where it has none.
+
+    A name that a lock pins more than once, for several platforms, is left to the resolver.
+    """
+    for name in ("uv.lock", "pylock.toml"):
+        if (lock := project / name).is_file():
+            try:
+                content = tomllib.loads(lock.read_text())
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise RefusedError(f"its {name} is not valid: {error}") from None
+            packages = [*content.get("package", []), *content.get("packages", [])]
+            local = {"editable", "virtual", "directory"}
+            return name, _once(
+                f"{each['name']}=={each['version']}"
+                for each in packages
+                if "version" in each and not local & set(each.get("source", {}))
+            )
+    for name in ("requirements.lock", "requirements.lock.txt"):
+        if (lock := project / name).is_file():
+            return name, _once(re.findall(r"^([\w.-]+==[\w.!+]+)", lock.read_text(), re.MULTILINE))
+    return "", []
+
+
+def _once(pins: Iterable[str]) -> list[str]:
+    pins = sorted(pins)
+    names = [normal(pin.partition("==")[0]) for pin in pins]
+    return [pin for pin, name in zip(pins, names, strict=True) if names.count(name) == 1]
+
+
+def _others(preferred: Sequence[str], constraints: Sequence[str]) -> list[str]:
+    """Return the preferred pins of packages that no constraint speaks of."""
+    held = {name_of(constraint) for constraint in constraints}
+    return [pin for pin in preferred if name_of(pin) not in held and "==" in pin]
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name that a requirement begins with."""
+    return normal(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("#", " ", "-"))]
+
+
+def _is(item: dict[str, Any], project: Path) -> bool:
+    url: str = item["download_info"].get("url", "")
+    return url.startswith("file:") and Path(url.removeprefix("file://")).resolve() == project.resolve()
+
+
+def _pin(item: dict[str, Any]) -> str:
+    name = normal(item["metadata"]["name"])
+    return f"{name} @ {item['download_info']['url']}" if item["is_direct"] else f"{name}=={item['metadata']['version']}"
+
+
+def _importable(site: Path) -> set[Path]:
+    """Return the folders and modules that an app's imports lead to, distribution by distribution."""
+    owners: dict[str, str] = {}
+    parts: dict[str, set[str]] = {}
+    needs: dict[str, set[str]] = {}
+    for each in metadata.distributions(path=[str(site)]):
+        name = normal(each.metadata["Name"])
+        tops = {file.parts[0] for file in each.files or [] if file.suffix == ".py"} - {".."}
+        parts[name] = tops
+        owners.update(dict.fromkeys((top.removesuffix(".py") for top in tops), name))
+        needs[name] = {name_of(text) for text in each.requires or [] if "extra ==" not in text}
+    project = owners["backends"]
+    served = parts[project] - _NEVER_SERVED
+    wanted = {"uvicorn", "uvloop", "httptools", *(owners.get(name, "") for name in _imports(site, served))} - {project}
+    while more := {need for name in wanted for need in needs.get(name, ())} - wanted:
+        wanted |= more
+    return {site / top for name in wanted for top in parts.get(name, ())} | {site / top for top in served}
+
+
+def _imports(site: Path, tops: Iterable[str]) -> set[str]:
+    """Return the top-level names that these packages import anywhere, also inside functions."""
+    names: set[str] = set()
+    for path in [
+        path for top in tops for path in ([site / top] if top.endswith(".py") else (site / top).rglob("*.py"))
+    ]:
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
+
+
+def _reason(said: str) -> str:
+    """Make one paragraph of what a tool said at its end, without anybody's password."""
+    text = without_secrets(said)
+    begins = [match.start() for match in re.finditer(r"^(?:ERROR:|error:)", text, re.MULTILINE)]
+    text = text[begins[0] :] if begins else text
+    if len(text) > _MOST_SAID:
+        # A resolver's last paragraph is its conclusion.
+        text = [paragraph for paragraph in text.split("\n\n") if paragraph.strip()][-1]
+    return " ".join(text.split())[-_MOST_SAID:].rstrip(".") or "it said nothing"
+
+
+def without_secrets(text: str) -> str:
+    """Strike out whatever stands before the @ of a URL, and every password or token of the environment."""
+    for name, value in os.environ.items():
+        if name.upper().endswith(("PASSWORD", "TOKEN", "SECRET")) and len(value) > 3:  # noqa: PLR2004 - else it is no secret
+            text = text.replace(value, "…")
+    return re.sub(r"(\w://)[^\s/]*@", r"\1…@", text)
