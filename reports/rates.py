@@ -1,0 +1,237 @@
+"""How often the judge says what: recorded blocks drawn again and again, and looked at as a regression check does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from reports import paired, wording
+from reports.family import STANDARD, smallest_effect
+from reports.format import Tolerance
+from reports.metrics import DECIDING, TOLERANCES, log_ratios
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    import numpy.typing as npt
+
+    from reports.family import Rules
+    from reports.paired import Floats
+    from reports.recorded_blocks import Block, RecordedBlocks
+
+    Ints: TypeAlias = npt.NDArray[np.int64]
+
+REPEATS: Final = 2_000
+REGRESSED, PASS, INCONCLUSIVE = 0, 1, 2
+FOUND: Final = 0.9
+"""An effect counts as found when so many of the repeats find it."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant at one planted slowdown; verdicts are shares of the repeats."""
+
+    variant: str
+    planted: float
+    recorded: int
+    """Blocks to draw from."""
+    repeats: int
+    regressed: float
+    passed: float
+    inconclusive: float
+    blocks: float
+    """Mean number until the verdict."""
+    minutes: float
+    """The same in time; NaN where the file does not say how long a block took."""
+    seen: dict[str, float]
+    """By metric: the median change, as a share."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """All cells of a file, in its order."""
+
+    rules: Rules
+    pairs: int
+    cells: list[Cell]
+    smallest: dict[str, dict[str, float]]
+    """By variant and metric: the smallest change that as many blocks as there may be show four times of five."""
+
+    too_few: list[str]
+    """Cells with fewer blocks than the first look takes, in words: nothing is said of them."""
+
+    def found(self, variant: str) -> float | None:
+        """Return the smallest planted slowdown that nine repeats of ten find, as they do all larger ones."""
+        least = None
+        for cell in sorted(self.cells, key=lambda each: -each.planted):
+            if cell.variant == variant and cell.planted > 0:
+                if cell.regressed < FOUND:
+                    break
+                least = cell.planted
+        return least
+
+
+def rates(
+    recorded: RecordedBlocks,
+    rules: Rules = STANDARD,
+    *,
+    repeats: int = REPEATS,
+    seed: int = 0,
+    pairs: int = 1,
+    deciding: Sequence[str] = DECIDING,
+    tolerances: Mapping[str, Tolerance] = TOLERANCES,
+) -> Rates:
+    """Draw every cell's blocks with replacement, `repeats` times as many as a check has at most, and judge each draw.
+
+    `pairs` is how many were asked about: for more than one, the others are taken to show nothing, which is the
+    strictest that Holm can be. The verdicts are those of `reports.judge`, and exact; the same seed gives the same.
+    """
+    family = pairs * len(deciding)
+    cells: list[Cell] = []
+    smallest: dict[str, dict[str, float]] = {}
+    too_few = []
+    for number, ((variant, planted), blocks) in enumerate(recorded.cells().items()):
+        usable = [each for each in blocks if all(metric in each.metrics for metric in deciding)]
+        if len(usable) < rules.looks[0]:
+            too_few.append(f"{variant} at {planted:.0%}: {len(usable)} blocks of at least {rules.looks[0]}")
+            continue
+        metrics = [_Metric(usable, metric, tolerances) for metric in deciding]
+        if planted == 0:
+            last, alpha = rules.looks[-1], rules.alpha_at(len(rules.looks))
+            smallest[variant] = {
+                each.name: smallest_effect(float(np.std(each.ratios, ddof=1)), last, alpha, family) for each in metrics
+            }
+        dice = np.random.default_rng([seed, number])
+        draws = dice.integers(0, len(usable), size=(repeats, rules.looks[-1]))
+        verdicts, looks = verdicts_of(metrics, draws, rules, family)
+        mean = float(np.asarray(rules.looks)[looks].mean())
+        cells.append(
+            Cell(
+                variant=variant,
+                planted=planted,
+                recorded=len(usable),
+                repeats=repeats,
+                regressed=float(np.mean(verdicts == REGRESSED)),
+                passed=float(np.mean(verdicts == PASS)),
+                inconclusive=float(np.mean(verdicts == INCONCLUSIVE)),
+                blocks=mean,
+                minutes=mean * recorded.seconds_per_block.get(variant, math.nan) / 60,
+                seen={each.name: math.expm1(paired.estimate(each.ratios)) for each in metrics},
+            )
+        )
+    return Rates(rules, pairs, cells, smallest, too_few)
+
+
+def lines(found: Rates) -> list[str]:
+    """Return the rates as a table of text, and under it what can be seen."""
+    metrics = list(found.cells[0].seen) if found.cells else []
+    heads = "".join(f"{wording.name(metric):>22}" for metric in metrics)
+    table = [
+        f"{'':<16}{'planted':>8}{'REGRESSED':>11}{'PASS':>8}{'INCONCLUSIVE':>14}{'blocks':>8}{'minutes':>9}{heads}"
+    ]
+    for cell in found.cells:
+        shares = zip((cell.regressed, cell.passed, cell.inconclusive), (11, 8, 14), strict=True)
+        seen = "".join(f"{cell.seen[metric]:>+20.1%}  " for metric in metrics)
+        table.append(
+            f"{cell.variant:<16}{cell.planted:>8.0%}{''.join(f'{share:>{width}.1%}' for share, width in shares)}"
+            f"{cell.blocks:>8.1f}{cell.minutes:>9.1f}{seen}".rstrip()
+        )
+    for variant, smallest in found.smallest.items():
+        parts = " and ".join(f"{wording.share(value)} in {wording.name(metric)}" for metric, value in smallest.items())
+        least = found.found(variant)
+        planted = "" if least is None else f"; of what was planted, {least:.0%} and more is found nine times of ten"
+        table.append(f"{variant}: {found.rules.looks[-1]} blocks show {parts} four times of five{planted}")
+    return [*table, *(f"too few blocks: {each}" for each in found.too_few)]
+
+
+class _Metric:
+    """One deciding metric of a cell, by block."""
+
+    def __init__(self, blocks: Sequence[Block], name: str, tolerances: Mapping[str, Tolerance]) -> None:
+        self.name = name
+        self.base = np.asarray([each.metrics[name][0] for each in blocks])
+        self.ratios = log_ratios(self.base.tolist(), [each.metrics[name][1] for each in blocks])
+        self._tolerance = tolerances.get(name) or Tolerance(share=0.0)
+
+    def bounds(self, draws: Ints) -> Floats:
+        """Return for each draw what is tolerated, as a log-ratio."""
+        floors = self._tolerance.floor / np.median(self.base[draws], axis=1)
+        return np.asarray(np.log1p(np.maximum(self._tolerance.share, floors)))
+
+
+def verdicts_of(metrics: Sequence[_Metric], draws: Ints, rules: Rules, family: int) -> tuple[Ints, Ints]:
+    """Return for each draw (a row of numbers of blocks) its verdict, and the look at which it fell, from 0."""
+    verdicts, at = np.full(len(draws), INCONCLUSIVE), np.full(len(draws), len(rules.looks) - 1)
+    alive = np.arange(len(draws))
+    for look, blocks in enumerate(rules.looks):
+        alpha, now = rules.alpha_at(look + 1), draws[alive, :blocks]
+        ratios = [each.ratios[now] for each in metrics]
+        bounds = [each.bounds(now) for each in metrics]
+        within = np.stack([tails(b[:, None] - d) <= alpha for b, d in zip(bounds, ratios, strict=True)], axis=1)
+        slower = (_holm(np.stack([tails(each) for each in ratios], axis=1), family) <= alpha) & ~within
+        if rules.fail_on == "delta":
+            for row, column in np.argwhere(slower):
+                found = paired.interval(ratios[column][row], alpha)
+                slower[row, column] = found is not None and found[0] > bounds[column][row]
+        regressed = slower.any(axis=1)
+        passed = within.all(axis=1) & ~regressed
+        verdicts[alive[regressed]], verdicts[alive[passed]] = REGRESSED, PASS
+        at[alive[regressed | passed]] = look
+        alive = alive[~(regressed | passed)]
+        if not len(alive):
+            break
+    return verdicts, at
+
+
+def tails(values: Floats) -> Floats:
+    """Return for each row what `paired.p_not_above` does, or 1 where that is a half or more."""
+    sizes = np.abs(values)
+    order = np.argsort(sizes, axis=1)
+    sizes, signed = (np.take_along_axis(each, order, axis=1) for each in (sizes, values))
+    ranks = _doubled_ranks(sizes) * (signed != 0)
+    # Sums of ranks that are as large as the one seen are as likely as those that are as small as what it lacks.
+    lacking, total = (ranks * (signed <= 0)).sum(axis=1), ranks.sum(axis=1)
+    p = np.ones(len(values))
+    small = np.flatnonzero(2 * lacking < total)
+    if len(small):
+        p[small] = _at_most(ranks[small], lacking[small])
+    return p
+
+
+def _doubled_ranks(ordered: Floats) -> Ints:
+    """Return twice the mid-ranks of rows that are in ascending order."""
+    places = np.broadcast_to(np.arange(ordered.shape[1]), ordered.shape)
+    begins = np.ones(ordered.shape, dtype=np.bool_)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.ones(ordered.shape, dtype=np.bool_)
+    ends[:, :-1] = begins[:, 1:]
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, places, ordered.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(first + last + 2, dtype=np.int64)
+
+
+def _at_most(ranks: Ints, limits: Ints) -> Floats:
+    """Return for each row with what probability those of its ranks that a fair coin leaves in add up to its limit."""
+    width = int(limits.max()) + 1
+    widest = int(ranks.max())
+    # What a rank moves in from the left of the first sum is nothing.
+    chances = np.zeros((len(ranks), widest + width))
+    chances[:, widest] = 1.0
+    sums = np.arange(widest, widest + width)
+    for column in ranks.T:
+        held = chances / 2
+        chances[:, widest:] = held[:, widest:] + np.take_along_axis(held, sums - column[:, None], axis=1)
+    return np.asarray(np.where(np.arange(width) <= limits[:, None], chances[:, widest:], 0.0).sum(axis=1))
+
+
+def _holm(p_values: Floats, family: int) -> Floats:
+    """Return the adjusted p-values of each row; see `reports.family.holm`."""
+    order = np.argsort(p_values, axis=1, kind="stable")
+    steps = np.minimum(1.0, np.take_along_axis(p_values, order, axis=1) * (family - np.arange(p_values.shape[1])))
+    adjusted = np.empty_like(steps)
+    np.put_along_axis(adjusted, order, np.maximum.accumulate(steps, axis=1), axis=1)
+    return adjusted
