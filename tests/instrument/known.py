@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    import pyarrow as pa
 
     from harness.generator import Recorded
     from harness.processes import Child, Processes
@@ -111,11 +112,12 @@ class Disturbance:
 class Trial:
     """A load of the known server: what was recorded, a row a request, beside what was served.
 
-    `rows` are those of requests.parquet with one column more: `served_us`, from arrival to departure by the server's
-    stamps; NaN where it never answered.
+    `table` is requests.parquet as it was written, `rows` the same with one column more: `served_us`, from arrival to
+    departure by the server's stamps; NaN where it never answered.
     """
 
     rows: pd.DataFrame
+    table: pa.Table
     served: Served
     t0_ns: int
     window_s: float
@@ -148,11 +150,12 @@ def trial(processes: Processes, load: Load, *server: object, **phases: Any) -> T
     disturbance = Disturbance([], [])
     recorded = record(processes, known.url, load, watch=lambda child: disturbance.look([child, known.child]), **phases)
     served = known.stop()
-    rows = frame(processes, recorded)
+    table = written(processes, recorded)
+    rows: pd.DataFrame = table.to_pandas()
     rows["served_us"] = served_us(rows, served)
     from_s, window_s = recorded.t0_ns / 1e9, phases["window_s"]
     disturbed = disturbance.share(from_s, from_s + window_s)
-    return Trial(rows, served, recorded.t0_ns, window_s, disturbed)
+    return Trial(rows, table, served, recorded.t0_ns, window_s, disturbed)
 
 
 def generate(
@@ -212,11 +215,9 @@ def record(
     return recorded
 
 
-def frame(processes: Processes, recorded: Recorded) -> pd.DataFrame:
-    """Write requests.parquet as a trial does, and return its rows."""
-    table = tables.write_requests(processes.folder / "run", 1, recorded.requests)
-    rows: pd.DataFrame = table.to_pandas()
-    return rows
+def written(processes: Processes, recorded: Recorded) -> pa.Table:
+    """Write requests.parquet as a trial does, and return what was written."""
+    return tables.write_requests(processes.folder / "run", 1, recorded.requests)
 
 
 def served_us(rows: pd.DataFrame, served: Served) -> Floats:

@@ -41,11 +41,11 @@ def open_p99_us(window_s: float) -> float:
     return (FREEZE_S + 2 * DELAY_S - window_s / 100) * 1e6
 
 
-def trial(processes: Processes, load: Load, window_s: float) -> known.Trial:
+def trial(processes: Processes, load: Load, window_s: float, drain_s: float = 2.0) -> known.Trial:
     """Load a server that freezes at about 0.3 of the window; raises RuntimeError when it froze outside."""
     freeze_after_s = _WARMUP_S + _FREEZE_AT * window_s
     arguments = (f"--delay-ms={DELAY_S * 1000}", f"--freeze-after-s={freeze_after_s}", f"--freeze-s={FREEZE_S}")
-    found = known.trial(processes, load, "stall", *arguments, window_s=window_s, warmup_s=_WARMUP_S)
+    found = known.trial(processes, load, "stall", *arguments, window_s=window_s, warmup_s=_WARMUP_S, drain_s=drain_s)
     begun_ns, ended_ns = found.served.frozen_ns or (0, 0)
     if not found.t0_ns < begun_ns < ended_ns < found.t0_ns + (window_s - DELAY_S) * 1e9:
         raise RuntimeError("the server did not freeze within the window")

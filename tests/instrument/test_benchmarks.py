@@ -15,7 +15,8 @@ SCRIPTS = {
         ["--requests=100", "--rate=200"],
         r"^log-normal.*\n.*response\n  p50 .*\n  p90 .*\n  p99 .*\n  service",
     ),
-    "stall": (["--window-s=2"], r"^open load .*\nclosed load .*\nClosed load's p99 is \d+ times too short"),
+    # The freeze and what a busy machine adds to it have to end within the window.
+    "stall": (["--window-s=4"], r"^open load .*\nclosed load .*\nClosed load's p99 is \d+ times too short"),
     "dispatch_lag": (["--turns=1", "--turn-s=0.3"], r"^ours .*\ngevent.sleep .*\nratio .*\nours, in a trial .*"),
     "soak": (["--requests=3000"], r"requests recorded.*\n  memory at  10%.*\n.*50%.*\n.*100%.*\n  slope .* bytes"),
     "verdicts": (["none", "--trials=1", "--window-s=1"], r"^none +\d .*\nall +\d .*target 90%"),

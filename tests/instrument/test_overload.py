@@ -16,7 +16,7 @@ BUSY_MS = 10
 RATE_PER_S = 200
 USERS = 8
 WINDOW_S = 2.0
-DRAIN_S = 0.5
+DRAIN_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,10 @@ def test_what_was_not_answered_has_the_wait_that_was_seen(overloaded: known.Tria
     assert (rows["outcome"] == "cut").sum() <= USERS
     ended_us = rows["scheduled_us"] + rows["response_us"]
     waiting = rows["outcome"].isin(["cut", "unsent"])
-    assert ended_us[waiting].between((WINDOW_S + DRAIN_S) * 1e6 - 1, (WINDOW_S + DRAIN_S + 2) * 1e6).all()
+    assert (ended_us[waiting] >= (WINDOW_S + DRAIN_S) * 1e6 - 1).all()
+    # All of it ended at one time, up to its rounding: when the drain did, whenever that was.
+    unsent_us = ended_us[rows["outcome"] == "unsent"]
+    assert unsent_us.max() - unsent_us.min() <= 2
     unsent = rows[rows["outcome"] == "unsent"]
     assert unsent["sent_us"].isna().all()
     assert unsent["service_us"].isna().all()
@@ -59,7 +62,7 @@ def test_the_server_carried_what_it_could(overloaded: known.Trial) -> None:
 
 def test_waiting_grows_as_the_queue_does(overloaded: known.Trial) -> None:
     rows = overloaded.answered.sort_values("scheduled_us")
-    first, last = rows.head(20), rows.tail(20)
+    first, last = rows.head(10), rows.tail(10)
     assert last["response_us"].min() > first["response_us"].max()
     # The users are never free: what a request waits for them is in its response, and not in its service.
     assert last["service_us"].median() < 0.5 * last["response_us"].median()

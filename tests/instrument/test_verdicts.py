@@ -63,15 +63,14 @@ def troubled(processes: Processes, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_a_rate_that_the_app_cannot_carry_is_overloaded(troubled: Run) -> None:
     *_, trial = of(troubled, "slow")
-    if trial.verdict.state == "INVALID":
-        pytest.skip(f"the machine kept the generator from its CPU: {trial.verdict.reasons}")
-    assert trial.verdict.state == "OVERLOADED"
-    reason, *_ = trial.verdict.reasons
-    assert "400 arrivals/s could not be sustained" in reason
+    (reason,) = [said for said in trial.verdict.reasons if "400 arrivals/s could not be sustained" in said]
     figures = trial.arms[0].figures
     assert figures is not None
     # Where others take the app's CPU, it has not used it up.
     assert ("the app used" in reason) == ((figures.cpu_share["app"] or 0) >= LIMIT_SHARE)
+    # A machine that keeps the generator from its CPU as well is to blame before the app; the reason comes first then.
+    blamed = trial.verdict.reasons[0] is not reason
+    assert trial.verdict.state == ("INVALID" if blamed else "OVERLOADED"), trial.verdict
 
 
 def test_an_app_that_answers_with_errors_has_failed(troubled: Run) -> None:

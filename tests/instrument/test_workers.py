@@ -53,7 +53,7 @@ def test_merged_percentiles_are_those_of_all_raw_samples(processes: Processes, t
 
     # As the server saw them: every answered row has its stamp, and every stamp its row, but for what users still sent
     # when the recorders had closed.
-    rows = known.frame(processes, recorded)
+    rows = known.written(processes, recorded).to_pandas()
     answered = (rows["outcome"] == "ok").to_numpy()
     assert not np.isnan(known.served_us(rows, served)[answered]).any()
     recorded_of = rows.loc[answered, "name"].value_counts()

@@ -16,7 +16,7 @@ from locust.event import EventHook
 
 from harness.load.client import LeanSession
 
-TIMEOUT_S = 0.5
+PATIENT_S = 60.0
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 
@@ -27,8 +27,11 @@ class User:
         return {"user": 7}
 
 
-def tried(pieces: list[str], *, stays: bool, method: str = "POST") -> dict[str, Any]:
-    """Answer the first connection with these pieces, all later ones well; `stays` leaves the first one open."""
+def tried(pieces: list[str], *, stays: bool, timeout_s: float, method: str = "POST") -> dict[str, Any]:
+    """Answer the first connection with these pieces, all later ones well; `stays` leaves the first one open.
+
+    The first request has `timeout_s`, the later ones have all the time that a busy machine may take.
+    """
     connections = []
     requests = []
 
@@ -55,11 +58,12 @@ def tried(pieces: list[str], *, stays: bool, method: str = "POST") -> dict[str, 
     event: Any = EventHook()
     events: list[dict[str, Any]] = []
     event.add_listener(lambda **said: events.append(said))
-    client = LeanSession(f"http://127.0.0.1:{server.server_port}", event, User(), timeout_s=TIMEOUT_S)  # type: ignore[arg-type]
+    client = LeanSession(f"http://127.0.0.1:{server.server_port}", event, User(), timeout_s=timeout_s)  # type: ignore[arg-type]
     begun = perf_counter()
     body: dict[str, Any] = {"json": {"a": 1}} if method == "POST" else {}
     first = client.request(method, "/x?y=1", name="first", **body)
     took_s = perf_counter() - begun
+    client._timeout_s = PATIENT_S  # noqa: SLF001 - no scenario changes it between two requests
     second = client.get("/again")
     if not stays and not second.content:  # a connection that was closed behind our back costs one request
         second = client.get("/again")
@@ -74,7 +78,7 @@ def tried(pieces: list[str], *, stays: bool, method: str = "POST") -> dict[str, 
         "name": said["name"],
         "context": said["context"],
         "length": said["response_length"],
-        "time_error_s": abs(said["response_time"] / 1000 - took_s),
+        "told_s": said["response_time"] / 1000,
         "took_s": took_s,
         "connections": len(connections),
         "second": second.content.decode(),

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 TIMEOUT_S = 0.5
+"""Of the requests that are to run into it; a busy machine may take longer than that for the others."""
+PATIENT_S = 60.0
 GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nSet-Cookie: sid=abc; Path=/\r\n\r\ngood"
 CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ERROR, TIMEOUT = "transport_error", "timeout"
@@ -72,7 +74,7 @@ CASES: dict[str, tuple[list[str], bool, int, str | None, str]] = {
     "a trailer": ([CHUNKED + "4\r\ngood\r\n0\r\nSet-Cookie: a=b\r\n\r\n"], True, 200, None, "good"),
     "silence": ([], True, 0, TIMEOUT, ""),
     "a slow drip": (
-        ["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *(["x", "sleep 0.1"] * 20)],
+        ["HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *(["x", "sleep 0.1"] * 400)],
         True,
         0,
         TIMEOUT,
@@ -118,7 +120,10 @@ def run(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict[str, Any]]:
-    cases = [{"pieces": pieces, "stays": stays} for pieces, stays, *_ in CASES.values()]
+    cases = [
+        {"pieces": pieces, "stays": stays, "timeout_s": TIMEOUT_S if outcome == TIMEOUT else PATIENT_S}
+        for pieces, stays, _, outcome, _ in CASES.values()
+    ]
     return dict(zip(CASES, run(cases), strict=True))
 
 
@@ -128,7 +133,9 @@ def test_an_answer_or_a_counted_error(answers: dict[str, dict[str, Any]], name: 
     found = answers[name]
     assert (found["status"], found["outcome"], found["content"]) == (status, outcome, content)
     assert found["length"] == len(content)
-    assert found["took_s"] < TIMEOUT_S + 0.3
+    # The slow drip would take 40 s.
+    assert found["took_s"] < 30
+    assert outcome != TIMEOUT or found["took_s"] >= TIMEOUT_S
     assert found["second"] == "good"
 
 
@@ -140,7 +147,10 @@ def test_a_connection_is_kept_exactly_when_it_may_be(answers: dict[str, dict[str
 
 @pytest.fixture(scope="module")
 def heads() -> dict[str, dict[str, Any]]:
-    cases = [{"pieces": pieces, "stays": stays, "method": "HEAD"} for pieces, stays, *_ in HEADS.values()]
+    cases = [
+        {"pieces": pieces, "stays": stays, "timeout_s": PATIENT_S, "method": "HEAD"}
+        for pieces, stays, *_ in HEADS.values()
+    ]
     return dict(zip(HEADS, run(cases), strict=True))
 
 
@@ -157,7 +167,10 @@ def test_an_answer_may_come_in_two_pieces_that_part_anywhere() -> None:
     cases = []
     chunked = CHUNKED + "2\r\ngo\r\n2\r\nod\r\n0\r\n\r\n"
     for whole in (GOOD, "HTTP/1.1 100 Continue\r\n\r\n" + GOOD, chunked):
-        cases += [{"pieces": [whole[:at], "sleep 0.001", whole[at:]], "stays": True} for at in range(1, len(whole))]
+        cases += [
+            {"pieces": [whole[:at], "sleep 0.001", whole[at:]], "stays": True, "timeout_s": PATIENT_S}
+            for at in range(1, len(whole))
+        ]
     for case, found in zip(cases, run(cases), strict=True):
         assert (found["status"], found["outcome"], found["content"]) == (200, None, "good"), case
         assert found["connections"] == 1, case
@@ -172,7 +185,9 @@ def test_the_request_event_says_what_locusts_own_says(answers: dict[str, dict[st
         "context", "exception", "name", "request_type", "response", "response_length", "response_time", "start_time",
         "url",
     ]  # fmt: skip
-    assert found["time_error_s"] < 0.005
+    assert 0 < found["told_s"] <= found["took_s"]
+    slow = answers["a slow drip"]
+    assert TIMEOUT_S <= slow["told_s"] <= slow["took_s"]
     assert found["headers"] == {"content-length": "4", "set-cookie": "sid=abc; Path=/"}
 
 
@@ -194,9 +209,9 @@ def test_broken_answers_never_hang_or_crash() -> None:
         for _ in range(rng.randint(1, 4)):
             place = rng.randrange(len(broken))
             broken[place : place + rng.choice([0, 1, 8])] = chr(rng.randrange(256)) * rng.choice([0, 1, 3])
-        cases.append({"pieces": ["".join(broken)], "stays": False})
+        cases.append({"pieces": ["".join(broken)], "stays": False, "timeout_s": PATIENT_S})
     for case, found in zip(cases, run(cases), strict=True):
-        assert found["outcome"] in {None, "http_error", ERROR, TIMEOUT}, case
-        assert (found["status"] == 0) == (found["outcome"] in {ERROR, TIMEOUT}), case
-        assert found["took_s"] < TIMEOUT_S + 0.3, case
+        # The server hangs up: whoever waited on would run into the timeout.
+        assert found["outcome"] in {None, "http_error", ERROR}, case
+        assert (found["status"] == 0) == (found["outcome"] == ERROR), case
         assert found["second"] == "good", case
