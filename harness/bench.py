@@ -29,7 +29,7 @@ def start(flags: dict[str, Any], settings: list[str], *, like: Path | None, dry_
     if "users" in flags and "rate" not in flags:
         flags = {**flags, "rate": 0}  # closed loops, as with Locust
     given = {**(_like(read_run(like)) if like else {}), **flags}
-    assigned, parameters = _assignments(settings)
+    assigned, parameters = assignments(settings)
     # The scenario decides which names are parameters, and a flag of its own decides the scenario.
     parameters = {**given.pop("parameters", {}), **parameters}
     chosen = config.load({**given, **assigned})
@@ -97,7 +97,7 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def _assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float | int | str]]:
+def assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float | int | str]]:
     """Part `--set` into settings and a scenario's parameters."""
     assigned: dict[str, str] = {}
     parameters: dict[str, float | int | str] = {}

@@ -120,6 +120,56 @@ def report(
 
 
 @app.command()
+def regress(  # noqa: PLR0917 - a verb's options
+    variants: Annotated[
+        list[str] | None, typer.Argument(metavar="VARIANT", help="What is compared; none: those of `compare`.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="REF", help="The revision that this tree is held against, such as HEAD~1.")
+    ] = None,
+    base_with: Annotated[
+        list[str] | None, typer.Option(metavar="PKG==V", help="A version that only the base gets installed.")
+    ] = None,
+    base_python: Annotated[str | None, typer.Option(metavar="EXE", help="The interpreter of the base.")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="VARIANT", help="Compare with another variant of this very tree instead.")
+    ] = None,
+    scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
+    minutes: Annotated[float | None, typer.Option(metavar="M", help="Measure no longer than this.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="any: a slowdown beyond doubt; delta: one beyond doubt above its tolerance.")
+    ] = None,
+    update_counts: Annotated[
+        bool, typer.Option("--update-counts", help="Write the exact counts into their file, as they are now.")
+    ] = False,
+    exits: Annotated[
+        list[str] | None,
+        typer.Option("--exit", metavar="NAME=CODE", help="Another exit code, such as inconclusive=0."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether this tree is slower than another revision of it: both built, interleaved, judged; for CI."""
+    from harness import regress as verb  # noqa: PLC0415 - each verb loads what it needs
+
+    asked = verb.Asked(
+        variants=variants or [],
+        base=base,
+        base_with=base_with or [],
+        base_python=base_python,
+        against=against,
+        update_counts=update_counts,
+        minutes=minutes,
+        exits=verb.exit_codes(exits or []),
+    )
+    given = {name: value for name, value in {"scenario": scenario, "out": out and str(out)}.items() if value}
+    raise typer.Exit(verb.regress(asked, given, settings or [], fail_on=fail_on, as_json=as_json))
+
+
+@app.command()
 def doctor(*, as_json: Json = False) -> None:
     """Say whether this machine is fit to measure: cores, steal, clock, limits, disk, the generator's ceiling."""
     from harness import doctor as checks  # noqa: PLC0415 - each verb loads what it needs

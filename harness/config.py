@@ -35,6 +35,43 @@ class VariantTable(_Table):
     workers: int = Field(1, ge=1, le=256, description="processes that serve the app")
 
 
+Share = Annotated[float, Field(gt=0, lt=10)]
+Metric = Literal["app_cpu_us_per_request", "store_cpu_us_per_request", "p50_us", "p95_us", "p99_us"]
+
+
+class JudgeTable(_Table):
+    """How a pair is judged: `[regress.variants.NAME]` for one variant, `[regress]` for all."""
+
+    decide: list[Metric] | None = Field(None, min_length=1, description="the metrics that a verdict rests on")
+    tolerance: dict[Metric, Share] = Field({}, description="what still counts as the same, as a share, by metric")
+    floor: dict[Metric, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="and at least so many µs, by metric: a small share of very little is nothing"
+    )
+
+
+class RegressTable(JudgeTable):
+    """The `[regress]` table: how `regress` looks, what it asks, and where it keeps what it needs."""
+
+    looks: list[Annotated[int, Field(ge=6, le=1000)]] = Field(
+        [12, 18, 26, 36], min_length=1, description="numbers of blocks at which the data are looked at"
+    )
+    spent: list[float] = Field([0.15, 0.20, 0.30, 0.35], description="what each look may spend of alpha")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="probability of a false alarm in the whole check")
+    fail_on: Literal["any", "delta"] = Field(
+        "any", description="fail any slowdown beyond doubt, or only one beyond doubt larger than its tolerance"
+    )
+    rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+        None, description="arrivals a second over both arms; unset: what keeps their CPUs lightly loaded"
+    )
+    slices: int = Field(2, ge=0, le=50, description="how often four slices of one arm each follow a duet")
+    slice_s: float = Field(0.25, gt=0, le=60, description="seconds of a slice")
+    own_stores: bool = Field(False, description="a store process for each arm, so that its CPU can be told apart")
+    sentinel: bool = Field(True, description="let a pair of two equal arms run beside the others")
+    counts: Path = Field(Path("session-bench-counts.json"), description="the committed file of exact counts")
+    cache: Path | None = Field(None, description="folder of built environments; unset: the user's cache")
+    variants: dict[str, JudgeTable] = Field({}, description="how one variant is judged, where it differs")
+
+
 def _parted(value: Any) -> Any:
     """Take "100,200" for a list, as flags and the environment write it."""
     return value.split(",") if isinstance(value, str) else value
@@ -76,10 +113,17 @@ class Settings(_Table):
     allow_tmpfs: bool = Field(False, description="let a durable store lie in memory all the same")
     parameters: dict[str, int | float | str] = Field({}, description="the scenario's parameters")
     variants: dict[str, VariantTable] = Field({}, description="variants with a name of their own")
+    regress: RegressTable = Field(RegressTable.model_validate({}), description="how `regress` judges")
 
 
-def load(flags: dict[str, Any], *, folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
-    """Merge the layers; `flags` holds only what was given.
+def load(
+    flags: dict[str, Any],
+    *,
+    folder: Path | None = None,
+    environ: dict[str, str] | None = None,
+    regress: dict[str, Any] | None = None,
+) -> Settings:
+    """Merge the layers; `flags` holds only what was given, `regress` what flags say of the table of this name.
 
     Raises UsageError that names the layer, the key and the nearest valid one.
     """
@@ -103,6 +147,8 @@ def load(flags: dict[str, Any], *, folder: Path | None = None, environ: dict[str
     for _, layer in [("", profiles[profile]), *layers]:
         parameters = {**merged.get("parameters", {}), **layer.get("parameters", {})}
         merged = {**merged, **layer, "parameters": parameters}
+    if regress:
+        merged["regress"] = {**merged.get("regress", {}), **regress}
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:

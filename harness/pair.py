@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.plan import Phases
     from harness.provision import Entrant
     from harness.servers.server import Running
-    from reports.format import Role
+    from reports.format import Purpose, Role
 
 _SAMPLE_S = 0.1
 """CPU counts from sweep to sweep, so what lies before the first and behind the last of a duet is lost to it."""
@@ -80,20 +80,27 @@ def interleaved(times: int, rng: random.Random) -> str:
     return "".join(rng.choice(("0110", "1001")) for _ in range(times))
 
 
-def run(bench: trial.Bench, pair: Pair, phases: Phases, program: Duet, *, number: int, block: int) -> Trial:
-    """Carry out one trial and write it; whatever fails is written as the trial's error."""
-    return measured(bench, pair, phases, program, number=number, block=block)[0]
-
-
 def measured(
-    bench: trial.Bench, pair: Pair, phases: Phases, program: Duet, *, number: int, block: int
+    bench: trial.Bench,
+    pair: Pair,
+    phases: Phases,
+    program: Duet,
+    *,
+    number: int,
+    block: int,
+    attempt: int = 1,
+    purpose: Purpose = "pair",
 ) -> tuple[Trial, Measured | None]:
-    """Do as `run`, and return the tables too; None when there are none."""
+    """Carry out one trial and write it; return it with its tables, or None when there are none.
+
+    Whatever fails is written as the trial's error.
+    """
     folder = trial.fresh_folder(bench.folder, number)
     done = Trial(
         number=number,
         block=block,
-        purpose="pair",
+        attempt=attempt,
+        purpose=purpose,
         load=phases.load,
         arms=[Arm(variant=entrant.record.name) for entrant in pair.entrants],
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -63,22 +63,25 @@ class Provisions:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def entrant(self, wanted: Wanted, record: Variant) -> Entrant:
-        """Start what a variant needs and seed it; one that cannot take part has the reason in its record's `error`."""
+    def entrant(self, wanted: Wanted, record: Variant, *, store: int = 0) -> Entrant:
+        """Start what a variant needs and seed it; one that cannot take part has the reason in its record's `error`.
+
+        `store` tells servers of the same kind and options apart, where each arm is to have its own.
+        """
         entrant = Entrant(record, wanted.arm)
         self._namespaces += 1
         try:
-            self._provide(entrant, wanted, f"{self._stamp}_{self._namespaces}")
+            self._provide(entrant, wanted, f"{self._stamp}_{self._namespaces}", store)
         except ComponentError as error:
             record.error = str(error)
         return entrant
 
-    def _provide(self, entrant: Entrant, wanted: Wanted, namespace: str) -> None:
+    def _provide(self, entrant: Entrant, wanted: Wanted, namespace: str, store: int) -> None:
         if wanted.missing:
             raise ComponentError(f"{wanted.name} cannot run: {wanted.missing}.")
         environment = {"SESSION_APP_KEY": self._key, "SESSION_APP_NAMESPACE": namespace}
         if wanted.server:
-            running = self._server(wanted)
+            running = self._server(wanted, store)
             entrant.server = running
             entrant.record.server = running.record
             environment["SESSION_APP_STORE_URL"] = running.url
@@ -104,10 +107,10 @@ class Provisions:
         except ComponentError as error:
             self._complain(str(error))
 
-    def _server(self, wanted: Wanted) -> Running:
+    def _server(self, wanted: Wanted, store: int) -> Running:
         """Return the server of this kind and these options, started once; a failure is remembered too."""
         assert wanted.server is not None  # noqa: S101 - the caller asked
-        key = (wanted.server, wanted.url, tuple(sorted(wanted.server_options.items())))
+        key = (wanted.server, wanted.url, tuple(sorted(wanted.server_options.items())), store)
         if key not in self._servers:
             try:
                 self._servers[key] = server.provide(
@@ -127,10 +130,11 @@ class Provisions:
         return found
 
     @contextmanager
-    def only(self, entrant: Entrant) -> Iterator[None]:
+    def only(self, *entrants: Entrant) -> Iterator[None]:
         """Freeze every server that this trial does not use: an idle mongod burns CPU all the same."""
+        used = [entrant.server for entrant in entrants]
         idle = [running for running in self._servers.values() if not isinstance(running, ComponentError)]
-        idle = [running for running in idle if running.children and running is not entrant.server]
+        idle = [running for running in idle if running.children and running not in used]
         try:
             for running in idle:
                 running.suspend()

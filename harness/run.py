@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -18,7 +19,7 @@ from reports.files import read_run, read_trials, write_run
 from reports.format import Plan, Run, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from harness.plan import Planned
@@ -102,6 +103,17 @@ def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
 
     Ctrl-C and SIGTERM end it in order: the run is marked interrupted, every finished trial is kept.
     """
+    with recorded(job) as (run, processes):
+        _trials(job, run, processes, progress)
+    return run, exit_code(run)
+
+
+@contextmanager
+def recorded(job: Job) -> Iterator[tuple[Run, Processes]]:
+    """Give a run to be filled, and what starts its processes; at the end all of them are gone and the run is written.
+
+    An interruption ends the block, and is not passed on: the run's status says it.
+    """
     workers = max(wanted.arm.workers for wanted in job.variants)
     cpus, pinning = machine.cpus_by_role(workers)
     before = machine.pinned()
@@ -122,7 +134,7 @@ def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
         )
         machine.pin(cpus.get("harness"))
         try:
-            _trials(job, run, processes, progress)
+            yield run, processes
             run.status = "finished"
         except KeyboardInterrupt:
             run.status = "interrupted"
@@ -131,7 +143,6 @@ def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
             run.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
             run.summaries = stats.summaries(run.trials, baseline=run.baseline)
             write_run(job.folder, run)
-    return run, exit_code(run)
 
 
 def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> None:

@@ -45,28 +45,42 @@ class Wanted:
         return re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-")
 
 
+Place = tuple[str, "Path | None"]
+"""An interpreter, and the folder that it imports the app from (None: ours)."""
+
+
 @dataclass
 class _Request:
-    """One variant before it is described: `text` is what goes to the interpreter."""
+    """One variant before it is described: `text` is what goes to the interpreter at `place`."""
 
     text: str
     table: VariantTable
     workers: int
     named: str | None = None
-    place: tuple[str, Path | None] = field(init=False)
+    place: Place = field(init=False)
 
     def __post_init__(self) -> None:
         python = self.table.python
         self.place = (str(python) if python else sys.executable, self.table.cwd and self.table.cwd.resolve())
 
 
-def resolve(names: Sequence[str], tables: dict[str, VariantTable]) -> list[Wanted]:
-    """Resolve variants in the given order, each once; raises UsageError for the first that makes no sense."""
+def resolve(names: Sequence[str], tables: dict[str, VariantTable], place: Place | None = None) -> list[Wanted]:
+    """Resolve variants in the given order, each once; raises UsageError for the first that makes no sense.
+
+    With a `place` all of them are served from there, and none may have a place of its own.
+    """
     requests = [_request(name, tables) for name in names]
+    for request in requests if place else ():
+        if request.table.python or request.table.cwd:
+            raise UsageError(
+                f"{request.named} has an interpreter or a folder of its own, so no revision of this tree changes it. "
+                "Name another variant, or compare it with --against."
+            )
+        request.place = place  # type: ignore[assignment] # there is one
     described: dict[tuple[str, Path | None], dict[str, Any]] = {}
-    for place in {request.place for request in requests}:
-        texts = [request.text for request in requests if request.place == place]
-        described[place] = arms.describe(texts, python=place[0], cwd=place[1])
+    for python, cwd in {request.place for request in requests}:
+        texts = [request.text for request in requests if request.place == (python, cwd)]
+        described[python, cwd] = arms.describe(texts, python=python, cwd=cwd)
     wanted: dict[str, Wanted] = {}
     for request in requests:
         variant = _wanted(request, described[request.place])
