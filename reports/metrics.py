@@ -73,7 +73,9 @@ def log_ratios(base: Sequence[float], head: Sequence[float]) -> Floats:
     if bad.any():
         arm, block = (int(each[0]) for each in np.nonzero(bad))
         raise ValueError(f"is {both[arm, block]:g} in block {block + 1} of {len(base)}, which is no measurement")
-    return np.asarray(np.log(both[1] / both[0]))
+    # The larger over the smaller, so that the arms mirror each other to the last bit and ties stay ties.
+    sizes = np.log(both.max(axis=0) / both.min(axis=0))
+    return np.asarray(np.where(both[1] >= both[0], sizes, -sizes))
 
 
 def shown(ratios: Floats, alpha: float = (1 - LEVEL) / 2) -> Interval:
