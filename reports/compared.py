@@ -171,13 +171,13 @@ def _refusal(a: Run, b: Run, seen: Sequence[Mapping[str, Measured]], common: Seq
     sides = (("A", a, seen[0]), ("B", b, seen[1]))
     if pairs := " and ".join(side for side, run, _ in sides if not _has_latency(run)):
         return (
-            f"{pairs} did not serve its variants each alone: a regression check carries its own verdict, on pairs that "
-            "were served together. Ask for that with compare RUN BASE HEAD"
+            f"in {pairs} variants were served in pairs, not each alone: a regression check carries its own verdict, on "
+            "those pairs. Ask for it with compare RUN BASE HEAD"
         )
     if lacking := " and ".join(side for side, run, _ in sides if run.baseline is None):
         return (
-            f"{lacking} has no variant that keeps nothing (none), and only as multiples of what that one took in the "
-            "same blocks may days be compared. Run again with none among the variants"
+            f"there is no variant that keeps nothing (none) in {lacking}, and only as multiples of what that one took "
+            "in the same blocks may days be compared. Run again with none among the variants"
         )
     base = a.baseline or ""
     if base != b.baseline:
@@ -185,7 +185,7 @@ def _refusal(a: Run, b: Run, seen: Sequence[Mapping[str, Measured]], common: Seq
     if not [name for name in common if name != base]:
         return f"they have no variant in common but {base}"
     if spoilt := " and ".join(side for side, _, measured in sides if not measured[base].blocks):
-        return f"{spoilt} has no trial of {base} that counts"
+        return f"no trial of {base} counts in {spoilt}"
     return None
 
 
