@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reports.canvas import Chart
     from reports.data import Recorded
+    from reports.format import Run
 
 __all__ = ["load", "write"]
 
@@ -29,19 +31,42 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
     Raises RunUnreadable when the run or one of its tables cannot be read.
     """
-    from reports import charts, csv, files, html, markdown  # noqa: PLC0415 - drawing takes a second to import
+    from reports import charts, files  # noqa: PLC0415 - drawing takes a second to import
 
     recorded = load(run) if isinstance(run, (str, Path)) else run
     folder = recorded.folder / "report"
     drawn = list(charts.draw(recorded))
     pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
-    texts = {
-        "index.html": html.render(recorded.run, drawn),
-        "report.md": markdown.render(recorded.run, [(chart.title, f"charts/{chart.name}.png") for chart in drawn]),
-        "variants.csv": csv.variants(recorded.run),
-        "trials.csv": csv.trials(recorded.run),
-    }
+    texts = (_compared if recorded.run.judgement is None else _judged)(recorded.run, drawn)
     contents = {name: text.encode() for name, text in texts.items()} | pictures
     for name, content in contents.items():
         files.write_atomically(folder / name, content)
     return [folder / name for name in contents]
+
+
+def _compared(run: Run, drawn: list[Chart]) -> dict[str, str]:
+    """Return the files of a run that compares variants."""
+    from reports import csv, html, markdown  # noqa: PLC0415 - as above
+
+    texts = {
+        "index.html": html.render(run, drawn),
+        "report.md": markdown.render(run, [(chart.title, f"charts/{chart.name}.png") for chart in drawn]),
+        "variants.csv": csv.variants(run),
+        "trials.csv": csv.trials(run),
+    }
+    return texts | ({"told.csv": csv.told(run)} if run.told else {})
+
+
+def _judged(run: Run, drawn: list[Chart]) -> dict[str, str]:
+    """Return the files of a regression check."""
+    from reports import csv, html, judged_json, junit, pull_request  # noqa: PLC0415 - as above
+
+    if (judgement := run.judgement) is None:
+        return {}
+    return {
+        "index.html": html.judged(run, judgement, drawn),
+        "pull_request.md": pull_request.render(run, judgement),
+        "junit.xml": junit.render(run, judgement),
+        "judgement.json": judged_json.render(run, judgement),
+        "trials.csv": csv.trials(run),
+    }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reports.family import Rules
 from reports.judge import blocks_to_settle
 from reports.sentences import and_more, counted, more, void
+from reports.text import plain
 from reports.units import plural
 
 if TYPE_CHECKING:
-    from reports.format import Judgement, Run
+    from reports.format import Judgement, Revision, Run
 
 
 def steps(run: Run, judgement: Judgement) -> list[str]:
@@ -84,3 +86,20 @@ def seconds_per_block(run: Run) -> float | None:
     if len(starts) < 2:  # noqa: PLR2004 - between two of them
         return None
     return (starts[-1] - starts[0]).total_seconds() / (len(starts) - 1) * len(starts) / blocks
+
+
+def command(run: Run, judgement: Judgement) -> str:
+    """Return the command that runs it again with the same seed; empty where the base has no name for it."""
+    base = _named(judgement.base)
+    if not base:
+        return ""
+    names = [shlex.quote(plain(each.name)) for each in run.comparisons]
+    return " ".join(["session-bench regress", *base, *names, "--set", f"seed={run.plan.seed}"])
+
+
+def _named(base: Revision) -> list[str]:
+    if base.commit:
+        return ["--base", shlex.quote(plain(base.commit))]
+    if "==" in base.label:
+        return ["--base-with", shlex.quote(plain(base.label))]
+    return []

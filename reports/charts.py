@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reports import bars, breakdown, distribution, findings, intervals, ladder, palette, timeline, units, view
+from reports import bars, breakdown, distribution, findings, forest, intervals, ladder, palette, timeline, units, view
 from reports.canvas import Chart, paper
 from reports.text import distinct
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from reports.palette import Style
 
 
+_NAME: Final = 60
+"""Characters of a pair's name that go into a file's."""
 _COST: Final = (
     "What a variant adds to the same app without a store behind its sessions, paired block by block. Where a line "
     "crosses zero, no cost was seen."
@@ -45,6 +47,14 @@ _HOW: Final = {
         "Means, which add up as percentiles do not. Client and framework are what every variant has. In colour: the "
         "session layer, and pale the round trips to its store; dashed: what is not attributed."
     ),
+    "changes": (
+        "The middle of the blocks' changes with its 95 % interval. An interval left of the shade's end is tolerated, "
+        "one right of zero is slower. Arrows: beyond the scale."
+    ),
+    "blocks": (
+        "Head over base, a mark per block in the order in which they ran; dashed: the middle of them all; shaded: what "
+        "is tolerated."
+    ),
     "cpu": "CPU time over requests answered in the window. The generator's is no cost of the backend.",
 }
 """How each chart is read."""
@@ -55,6 +65,9 @@ def draw(recorded: Recorded) -> Iterator[Chart]:
     run = recorded.run
     styles = palette.styles(run)
     themes = colours(run)
+    if run.judgement is not None:
+        yield from _judged(run, styles, themes)
+        return
     with paper():
         for on, description in _summaries(recorded, styles, view.caption(run)):
             if on is not None:
@@ -72,6 +85,18 @@ def draw(recorded: Recorded) -> Iterator[Chart]:
                     themes,
                     "timeline",
                 )
+
+
+def _judged(run: Run, styles: dict[str, Style], themes: dict[str, str]) -> Iterator[Chart]:
+    """Draw what a regression check found, which has no latency trials to show."""
+    about = view.caption(run)
+    with paper():
+        if (on := forest.changes(run.comparisons, styles, about)) is not None:
+            yield on.finish(_HOW[on.name], forest.describe(run.comparisons), themes)
+        for pair, name in zip(run.comparisons, distinct(each.name[:_NAME] for each in run.comparisons), strict=True):
+            if (on := forest.every_block(pair, name, styles[pair.base], about)) is not None:
+                described = f"The change from base to head of {pair.name} in every block, a panel per metric."
+                yield on.finish(_HOW["blocks"], described, themes, "timeline")
 
 
 def _summaries(

@@ -1,4 +1,4 @@
-"""The report as two CSV files: one row per variant, and one row per trial. Times are µs, sizes bytes."""
+"""The report as CSV files: one row per variant, per trial, and per two variants. Times are µs, sizes bytes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ _OPEN: Final = (
 )  # fmt: skip
 """Figures of single trials that no summary has."""
 _INSTRUMENT: Final = ("loop_lag_p50_us", "loop_lag_p99_us", "waiting_share", "steal_share", "clock_ppm")
+
+
+_SLICES: Final = ("requests", *stats.PERCENTILES)
+"""Figures of an arm's solo slices, which only trials of a pair have."""
 
 
 def variants(run: Run) -> str:
@@ -94,12 +98,25 @@ def trials(run: Run) -> str:
                     **{name: getattr(arm.figures, name) for name in _OPEN},
                     **{f"layer_{layer}_us": value for layer, value in arm.figures.layers_us.items()},
                 }
+            if arm.slices is not None:
+                known |= {f"slices_{name}": getattr(arm.slices, name) for name in _SLICES}
             if trial.instrument is not None:
                 known |= {f"generator_{name}": getattr(trial.instrument, name) for name in _INSTRUMENT}
             rows.append(known)
     layers = [f"layer_{layer}_us" for layer in LAYERS]
     instrument = [f"generator_{name}" for name in _INSTRUMENT]
-    return _write([*_TRIAL, *stats.METRICS, *_OPEN, *layers, *instrument], rows)
+    slices = [f"slices_{name}" for name in _SLICES if run.judgement is not None]
+    return _write([*_TRIAL, *stats.METRICS, *_OPEN, *layers, *instrument, *slices], rows)
+
+
+def told(run: Run) -> str:
+    """Return one row per two variants and metric: by what share the second takes more than the first."""
+    rows = [
+        {"a": each.a, "b": each.b, "metric": each.metric, "state": each.state}
+        | {name: getattr(each.change, name) for name in _INTERVAL}
+        for each in run.told
+    ]
+    return _write(["a", "b", "metric", "state", *_INTERVAL], rows)
 
 
 def _write(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:

@@ -47,7 +47,7 @@ _FIGURES: Final = (
 
 
 def trials(run: Run) -> Listing:
-    """Return every latency trial, INVALID ones and their repeats included."""
+    """Return every latency trial, or every trial of a pair, INVALID ones and their repeats included."""
     heads = [Head("trial"), Head("block"), Head("variant", words=True), Head("verdict", words=True)]
     rows = [
         [
@@ -58,11 +58,16 @@ def trials(run: Run) -> Listing:
             *_figures(trial, arm),
             _said(run, trial),
         ]
-        for trial in view.latency_trials(run)
+        for trial in (view.latency_trials(run) if run.judgement is None else _of_pairs(run))
         for arm in trial.arms
     ]
-    listing = Listing("trials", "Every trial", [*heads, *_FIGURES, Head("reasons", words=True)], rows)
+    remark = "" if run.judgement is None else "Figures of the duet, in which both arms are up at once."
+    listing = Listing("trials", "Every trial", [*heads, *_FIGURES, Head("reasons", words=True)], rows, remark)
     return listing.without_empty_columns()
+
+
+def _of_pairs(run: Run) -> list[Trial]:
+    return [trial for trial in run.trials if trial.purpose == "pair"]
 
 
 def searches(run: Run) -> Listing:
@@ -71,7 +76,7 @@ def searches(run: Run) -> Listing:
     heads += [Head("variant", words=True), Head("verdict", words=True)]
     rows = []
     for trial in run.trials:
-        if trial.purpose == "latency":
+        if trial.purpose in {"latency", "pair"}:
             continue
         told = trial.load or run.plan.load
         load = view.arrivals(told) if told.kind == "open" else plural(told.users, "user")

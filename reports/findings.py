@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import units, view
+from reports import apart, units, view
 from reports.format import LAYERS
 from reports.listings import Head, Listing
 from reports.units import MISSING, plural
@@ -23,13 +23,14 @@ COSTS: Final[dict[str, tuple[str, str, Callable[[float], str]]]] = {
 
 
 def beside(run: Run) -> list[Listing]:
-    """Return what stands beside the table: cost over the baseline and capacity, those that the run has."""
-    return [each for each in (costs(run), capacities(run)) if each is not None]
+    """Return what stands beside the table: which differ, cost over the baseline, capacity, those that the run has."""
+    return [each for each in (apart.matrix(run), costs(run), capacities(run)) if each is not None]
 
 
 def inside(run: Run) -> list[Listing]:
-    """Return what looks into the variants: where the mean goes, store operations, those that the run has."""
-    return [each for each in (layers(run), app_loop(run), store_operations(run)) if each is not None]
+    """Return what goes further: every two variants, where the mean goes, store operations, those that the run has."""
+    found = (apart.pairs(run), layers(run), app_loop(run), store_operations(run))
+    return [each for each in found if each is not None]
 
 
 def over(run: Run) -> dict[str, dict[str, Interval]]:

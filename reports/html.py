@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup, escape
 
-from reports import details, findings, palette, view
+from reports import advice, blocks, details, findings, palette, sentences, view
 from reports.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.canvas import Chart
-    from reports.format import Run
+    from reports.format import Judgement, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,53 @@ class _Group:
 
 
 def render(run: Run, charts: Sequence[Chart]) -> str:
-    """Return the page."""
+    """Return the page of a run that compares variants."""
+    columns, sheet = view.columns(run), view.sheet(run)
+    return _page(
+        "index.html",
+        run,
+        {"Charts": _of(charts, "summary"), "Over time": _of(charts, "timeline")},
+        title=sheet.title,
+        sheet=sheet,
+        groups=_groups(columns),
+        width=len(columns),
+        durability=view.durability,
+        beside=findings.beside(run),
+        details=details.tables(run),
+        facts=details.facts(run),
+    )
+
+
+def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
+    """Return the page of a regression check: the verdict, what was found, every block."""
+    said = sentences.headline(judgement, run.comparisons)
+    tables = [sentences.changes(run.comparisons, sentences.alpha(judgement)), sentences.counts(judgement)]
+    inside = [blocks.values(run.comparisons), details.trials(run)]
+    facts = {
+        "base": sentences.revision(judgement.base),
+        "head": sentences.revision(judgement.head),
+        "looks": ", ".join(map(str, judgement.looks)),
+        "again": advice.command(run, judgement),
+    }
+    return _page(
+        "judged.html",
+        run,
+        {"Charts": _of(charts, "summary"), "Every block": _of(charts, "timeline")},
+        title=f"{judgement.state} · {said}",
+        judgement=judgement,
+        said=said,
+        versions=sentences.versions(judgement),
+        about=[sentences.about(run, judgement), view.title(run)],
+        reasons=sentences.reasons(judgement, run.comparisons)[1:],
+        steps=advice.steps(run, judgement),
+        floor=[each for each in (sentences.floor(run.comparisons), sentences.sentinel(judgement)) if each],
+        beside=[each for each in tables if each is not None and each.rows],
+        details=[each for each in inside if each.rows],
+        facts=[*((term, text) for term, text in facts.items() if text), *details.facts(run)],
+    )
+
+
+def _page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"),
         autoescape=True,
@@ -40,25 +86,13 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
     slots = {name: f"v{place}" for place, name in enumerate(styles)}
     colours = {name.lower(): getattr(palette, name) for name in palette.THEMED}
     colours |= {slots[name]: (style.light, style.dark) for name, style in styles.items()}
-    columns = view.columns(run)
-    return environment.get_template("index.html").render(
-        run=run,
-        sheet=view.sheet(run),
-        groups=_groups(columns),
-        width=len(columns),
-        durability=view.durability,
-        standings=view.standings(run),
-        beside=findings.beside(run),
-        details=details.tables(run),
-        facts=details.facts(run),
-        sections={
-            "Charts": [chart for chart in charts if chart.section == "summary"],
-            "Over time": [chart for chart in charts if chart.section == "timeline"],
-        },
-        styles=styles,
-        slots=slots,
-        colours=colours,
+    return environment.get_template(template).render(
+        run=run, standings=view.standings(run), sections=sections, styles=styles, slots=slots, colours=colours, **parts
     )
+
+
+def _of(charts: Sequence[Chart], section: str) -> list[Chart]:
+    return [chart for chart in charts if chart.section == section]
 
 
 def _groups(columns: Sequence[view.Column]) -> list[_Group]:

@@ -28,10 +28,11 @@ STYLES: Final = {
     "INCONCLUSIVE": "bold yellow",
     "INVALID": "bold magenta",
 }
-_WIDE: Final = ("metric", "base", "head", "change", "95 %\ninterval", "tolerance", "p", "could\nsee", "verdict")
-_UNITS: Final = ("", "", "", "%", "%", "%", "", "%", "")
-_NARROW: Final = (0, 3, 4, 5, 6, 7, 8)
-"""Columns that are left where the width is short: base and head are in every file."""
+_HEADS: Final = (
+    "", "", "change\n%", "95 %\ninterval\n%", "tolerance\n%", "p", "could\nsee\n%", "base", "head",
+)  # fmt: skip
+"""Over the columns of `sentences.HEADS`; the last two are left out where the width is short."""
+_WORDS: Final = (0, 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Report:
             return
         yield Text(plain(sentences.versions(judgement)), style="bold" if judgement.differences else "dim")
         state = (judgement.state, STYLES[judgement.state])
-        yield Text.assemble(state, f": {plain(sentences.headline(judgement, run.comparisons))}")
+        yield Text.assemble(state, f" · {plain(sentences.headline(judgement, run.comparisons))}")
         if reasons := sentences.reasons(judgement, run.comparisons)[1:]:
             yield grids.listed([("·", each) for each in reasons])
         yield Text()
@@ -93,13 +94,13 @@ class Changes:
         """Leave columns out where the width is short."""
         rows = {place: sentences.rows([each], self.level) for place, each in enumerate(self.comparisons)}
         wide = [sentences.cells(row) for group in rows.values() for row in group]
-        columns: Sequence[int] = range(len(_WIDE))
+        columns: Sequence[int] = range(len(_HEADS))
         if sum(_widths(wide, columns)) + 2 * len(columns) > options.max_width:
-            columns = _NARROW
+            columns = columns[:-2]
         widths = _widths(wide, columns)
-        # The last takes what is left, and is broken between words.
-        left = options.max_width - sum(widths[:-1]) - 2 * (len(widths) - 1)
-        widths[-1] = max(min(widths[-1], left), 8)
+        # Words are broken before a number is.
+        left = options.max_width - sum(widths) - 2 * (len(widths) - 1)
+        widths[1] = max(widths[1] + min(left, 0), 8)
         for place, each in enumerate(self.comparisons):
             yield Text()
             state = ("not counted", "dim") if self.void else (each.state, STYLES[each.state])
@@ -111,21 +112,18 @@ class Changes:
 
 
 def _widths(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> list[int]:
-    heads = [max(map(len, [*_WIDE[column].split("\n"), _UNITS[column]])) for column in columns]
+    heads = [max(map(len, _HEADS[column].split("\n"))) for column in columns]
     return [
         max([head, *(cell_len(plain(row[column])) for row in rows)])
         for head, column in zip(heads, columns, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _table(rows: Sequence[Row], columns: Sequence[int], widths: Sequence[int], *, heads: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=heads, padding=(0, 1, 0, 0))
     for column, width in zip(columns, widths, strict=True):
-        words = column in {0, len(_WIDE) - 1}
-        head = _WIDE[column] if column == 0 or not _UNITS[column] else f"{_WIDE[column]}\n{_UNITS[column]}"
-        table.add_column(
-            Text("" if column == 0 else head), width=width, justify="left" if words else "right", overflow="fold"
-        )
+        name, words = Text(_HEADS[column]), column in _WORDS
+        table.add_column(name, width=width, justify="left" if words else "right", overflow="fold", vertical="top")
     for row in rows:
         cells = sentences.cells(row)
         style = "bold red" if row.alarming else "" if row.judged.decides else "dim"

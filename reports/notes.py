@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reports import units
+from reports import apart, units
 from reports.units import plural
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
             "OVERLOADED: the app or its store did not sustain the rate. Its latency is that of a growing queue, and "
             "would be longer in a longer window."
         )
-    if plan.ranking:
+    if (unknown := apart.too_few(run)) is not None:
+        said.append(f"{unknown} Rows stand in the plan's order.")
+    elif apart.tellable(run):
+        said.append("Rows stand in the plan's order; which of them differ, the table of every two says.")
+    elif plan.ranking:
         said.append(
             "Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet."
         )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
-import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import advice, markdown, sentences, units, view
-from reports.listings import Head, Listing
+from reports import advice, blocks, markdown, sentences, view
+from reports.listings import Listing
 from reports.text import markdown as escaped
-from reports.text import plain
-from reports.units import MISSING
 
 if TYPE_CHECKING:
-    from reports.format import Comparison, Judgement, Revision, Run
+    from reports.format import Judgement, Run
 
 _MARKS: Final = {"PASS": "✅", "REGRESSED": "❌", "INCONCLUSIVE": "❔", "INVALID": "⚠️"}
 _MOST: Final = 12
@@ -25,7 +21,7 @@ def render(run: Run, judgement: Judgement) -> str:
     """Return the text; tables are GitHub's, and what is long is folded away."""
     said = sentences.headline(judgement, run.comparisons)
     versions = [escaped(sentences.versions(judgement))]
-    verdict = f"## {_MARKS[judgement.state]} {judgement.state}: {escaped(said)}"
+    verdict = f"## {_MARKS[judgement.state]} {judgement.state} · {escaped(said)}"
     parts = [*versions, verdict] if judgement.differences else [verdict, *versions]
     parts.append(escaped(sentences.about(run, judgement)))
     if reasons := sentences.reasons(judgement, run.comparisons)[1:]:
@@ -49,55 +45,14 @@ def render(run: Run, judgement: Judgement) -> str:
 
 def _details(run: Run, judgement: Judgement) -> list[str]:
     parts = [escaped(sentences.HOW)] if run.comparisons else []
-    blocks = every_block(run.comparisons)
-    if blocks.rows:
-        parts.append(markdown.listing(blocks))
+    spreads = blocks.spreads(run.comparisons)
+    if spreads.rows:
+        parts.append(markdown.listing(spreads))
     parts.append(_bullets([view.title(run), *view.machine(run), f"session-bench {run.harness_version}"]))
-    if line := command(run, judgement):
+    if line := advice.command(run, judgement):
         fence = "`" * max([3, *(len(run_) + 1 for run_ in re.findall("`+", line))])
         parts.append(f"{fence}sh\n{line}\n{fence}")
     return parts
-
-
-def every_block(comparisons: list[Comparison]) -> Listing:
-    """Return the change of every block, a row per pair and metric that decides."""
-    heads = [
-        Head("pair", words=True),
-        Head("metric", words=True),
-        Head("s.d.", "%"),
-        Head("each block", "%", words=True),
-    ]
-    rows = []
-    for each in comparisons:
-        for judged in each.metrics:
-            if not judged.decides:
-                continue
-            seen = by_block(judged.base, judged.head)
-            spread = f"{statistics.stdev(seen) * 100:.1f}" if len(seen) > 1 else MISSING
-            rows.append([each.name, sentences.measure(judged.metric).name, spread, " ".join(map(units.change, seen))])
-    return Listing("blocks", "Every block", heads, rows, "Head over base in every block, in the order of blocks.")
-
-
-def by_block(base: list[float], head: list[float]) -> list[float]:
-    """Return the change of every block as a share of the base; where the base is nothing there is none."""
-    return [now / before - 1 for before, now in zip(base, head, strict=True) if before > 0]
-
-
-def command(run: Run, judgement: Judgement) -> str:
-    """Return the command that runs it again with the same seed; empty where the base has no name for it."""
-    base = _named(judgement.base)
-    if not base:
-        return ""
-    names = [shlex.quote(plain(each.name)) for each in run.comparisons]
-    return " ".join(["session-bench regress", *base, *names, "--set", f"seed={run.plan.seed}"])
-
-
-def _named(base: Revision) -> list[str]:
-    if base.commit:
-        return ["--base", shlex.quote(plain(base.commit))]
-    if "==" in base.label:
-        return ["--base-with", shlex.quote(plain(base.label))]
-    return []
 
 
 def _bullets(lines: list[str]) -> str:

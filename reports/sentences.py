@@ -141,8 +141,8 @@ def rows(comparisons: Iterable[Comparison], level: float = ALPHA) -> list[Row]:
 
 
 HEADS: Final = (
-    Head("metric", words=True), Head("base"), Head("head"), Head("change", "%"),
-    Head("95 % interval", "%"), Head("tolerance", "%"), Head("p"), Head("could see", "%"), Head("verdict", words=True),
+    Head("metric", words=True), Head("verdict", words=True), Head("change", "%"), Head("95 % interval", "%"),
+    Head("tolerance", "%"), Head("p"), Head("could see", "%"), Head("base"), Head("head"),
 )  # fmt: skip
 HOW: Final = (
     "Change: the middle of the blocks' changes (Hodges-Lehmann), more is worse; base and head are medians of the "
@@ -155,8 +155,8 @@ HOW: Final = (
 def cells(each: Row) -> list[str]:
     """Return what stands under `HEADS`."""
     return [
-        f"{each.metric} {each.unit}".strip(), each.base, each.head, each.change, each.interval, each.tolerance,
-        each.p, each.seen, each.verdict,
+        f"{each.metric} {each.unit}".strip(), each.verdict, each.change, each.interval, each.tolerance, each.p,
+        each.seen, each.base, each.head,
     ]  # fmt: skip
 
 

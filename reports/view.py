@@ -163,8 +163,8 @@ def arrivals(told: Load) -> str:
 
 
 def blocks(run: Run) -> str:
-    """Return how many blocks were planned."""
-    return plural(run.plan.blocks, "block")
+    """Return how many blocks were planned; a regression check ends as soon as it is sure."""
+    return f"{'' if run.judgement is None else 'at most '}{plural(run.plan.blocks, 'block')}"
 
 
 def machine(run: Run) -> list[str]:
@@ -212,13 +212,13 @@ def caption(run: Run, only: Variant | None = None) -> list[str]:
 
 
 def standings(run: Run) -> list[Standing]:
-    """Return every store server once, with the variants that used it."""
+    """Return every kind of store server once, wherever it listened, with the variants that used it."""
     seen: list[Standing] = []
     for variant in ordered(run):
         if variant.server is None:
             continue
         for standing in seen:
-            if standing.server == variant.server:
+            if standing.server.model_copy(update={"address": variant.server.address}) == variant.server:
                 standing.variants.append(variant.name)
                 break
         else:
