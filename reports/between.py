@@ -12,6 +12,7 @@ from reports.compared import CLOSED, VERSION, measured, why
 from reports.family import STANDARD, Rules
 from reports.format import Comparison  # noqa: TC001 - pydantic reads it at run time
 from reports.metrics import Pair, effective
+from reports.sentences import counted, more
 from reports.sentinel import lag_apart
 from reports.units import plural
 
@@ -47,13 +48,13 @@ def between(
     """
     recorded = {(each.base, each.head): each for each in run.comparisons}
     if found := recorded.get((base, head)):
-        return Between(recorded=True, comparison=_unless_out_of_range(found, run))
+        return Between(recorded=True, comparison=_in_its_run(found, run))
     turned = recorded.get((head, base))
     for pair in pairs.pairs_of(run.trials):
         if (pair.base, pair.head) == (head, base):
             pair = _turned(pair, turned)  # noqa: PLW2901 - asked for the other way round
         if (pair.base, pair.head) == (base, head):
-            return Between(recorded=False, comparison=_unless_out_of_range(_judged(pair, rules), run))
+            return Between(recorded=False, comparison=_in_its_run(_judged(pair, rules), run))
     first, second = measured(run, base), measured(run, head)
     pair = _paired(first, second, tolerances or {})
     notes = [*first.notes(), *second.notes()]
@@ -96,12 +97,20 @@ def _turned(pair: Pair, recorded: Comparison | None) -> Pair:
     )
 
 
-def _unless_out_of_range(comparison: Comparison, run: Run) -> Comparison:
-    """Return a comparison, but INVALID where it rests on times of a run that told the same code from itself."""
-    sentinel = run.judgement.sentinel if run.judgement else None
-    if sentinel is None or sentinel.state != "INVALID" or not concluded(comparison):
+def _in_its_run(comparison: Comparison, run: Run) -> Comparison:
+    """Return a comparison in the light of what else the run's check found.
+
+    Exact counts that rose are a regression whatever the clock says. Where the sentinel was out of range, no time counts.
+    """
+    if run.judgement is None:
         return comparison
-    return comparison.model_copy(update={"state": "INVALID", "reasons": sentinel.reasons})
+    sentinel = run.judgement.sentinel
+    rose = [counted(each) for each in run.judgement.counts if each.variant == comparison.name and more(each)]
+    state = judge.whole([comparison], counts_more=bool(rose), sentinel=sentinel)
+    if state == comparison.state and not rose:
+        return comparison
+    reasons = sentinel.reasons if sentinel is not None and state == "INVALID" else [*rose, *comparison.reasons]
+    return comparison.model_copy(update={"state": state, "reasons": reasons})
 
 
 def _paired(base: Measured, head: Measured, tolerances: Mapping[str, Tolerance]) -> Pair:

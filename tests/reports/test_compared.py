@@ -6,7 +6,7 @@ import pytest
 
 from reports.between import between, told
 from reports.compared import across, same
-from reports.format import Arm, Comparison, Judgement, Revision, Run, Verdict
+from reports.format import Arm, Comparison, CountChange, Judgement, Revision, Run, Verdict
 from reports.judge import Rules, judge
 from reports.pairs import pairs_of
 from tests.reports import synthetic
@@ -208,18 +208,37 @@ def test_a_regression_check_the_other_way_round_is_judged_under_its_tolerances()
     assert (p50.state, p50.tolerance.share) == ("faster", 0.5)
 
 
+def judgement(**facts: Any) -> Judgement:
+    revision = Revision(label="HEAD")
+    given: dict[str, Any] = {
+        "state": "INVALID", "exit_code": 5, "base": revision, "head": revision, "looks": [12], "spent": [1.0],
+        "alpha": 0.05, "fail_on": "any",
+    }  # fmt: skip
+    return Judgement(**{**given, **facts})
+
+
 @pytest.mark.parametrize("names", [("redis@base", "redis@head"), ("redis@head", "redis@base")])
 def test_times_of_a_check_whose_sentinel_was_out_of_range_say_nothing(names: tuple[str, str]) -> None:
     ran = check()
     ran.comparisons = judge(pairs_of(ran.trials), look=1)
     out = ran.comparisons[0].model_copy(update={"state": "INVALID", "reasons": ["two arms of the same code differ"]})
-    revision = Revision(label="HEAD")
-    ran.judgement = Judgement(
-        state="INVALID", exit_code=5, base=revision, head=revision, looks=[12], spent=[1.0], alpha=0.05,
-        fail_on="any", sentinel=out,
-    )  # fmt: skip
+    ran.judgement = judgement(sentinel=out)
     found = between(ran, *names).comparison
     assert (found.state, found.reasons) == ("INVALID", ["two arms of the same code differ"])
+
+
+@pytest.mark.parametrize(("now", "state"), [(3, "REGRESSED"), (1, "PASS")])
+def test_exact_counts_that_rose_fail_whatever_the_clock_says(now: int, state: str) -> None:
+    ran = check(head=1_000)
+    ran.comparisons = judge(pairs_of(ran.trials), look=1)
+    assert ran.comparisons[0].state == "PASS"
+    change = CountChange(variant="redis", step="login", count="round_trips", before=2, now=now, against="base")
+    ran.judgement = judgement(counts=[change, change.model_copy(update={"variant": "postgres", "now": 9})])
+    found = between(ran, "redis@base", "redis@head").comparison
+    assert found.state == state
+    assert [reason for reason in found.reasons if "round trips" in reason] == (
+        ["redis, login: round trips 2 → 3"] if state == "REGRESSED" else []
+    )
 
 
 # Two runs.
