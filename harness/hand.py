@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
@@ -127,6 +128,6 @@ def _expired(attributes: dict[str, str]) -> bool:
     if "expires" not in attributes:
         return False
     try:
-        return parsedate_to_datetime(attributes["expires"]).timestamp() <= 0
+        return parsedate_to_datetime(attributes["expires"]).timestamp() <= time.time()
     except ValueError:
         return False

@@ -7,13 +7,17 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
+from harness.errors import ComponentError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HOST = "127.0.0.1"
 _WAIT_S = 10.0
-_ROUNDS = 3
-"""In the first round of the event loop it hears of what lies in the sockets, in the second it has read it."""
+_LOWEST_PORT = 10_000
+_ATTEMPTS = 100
+_ROUNDS = 8
+"""Reading what lies in the sockets takes two rounds of the event loop, accepting a connection twice as many."""
 
 
 class Listener(Protocol):
@@ -32,19 +36,20 @@ class Listener(Protocol):
 class Relay:
     """Listens on a port of 127.0.0.1 and connects to the store once for every connection of the app's.
 
-    Half-closed connections stay half-closed, and a slow reader slows the writer down. A store that cannot be
-    reached resets the app's connection.
+    Half-closed connections stay half-closed, and a slow reader slows the writer down. Where the store cannot be reached
+    the app's connection is closed.
     """
 
     def __init__(self, host: str, port: int, listen: Callable[[], Listener]) -> None:
         self.port = 0
-        """Where it listens, once it is entered."""
+        """Where it listens, once it is entered; always five digits, for HTTP clients send them."""
         self._target = host, port
         self._listen = listen
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._server: asyncio.Server | None = None
         self._sides: set[_Side] = set()
+        self._reaching: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -61,19 +66,35 @@ class Relay:
 
     def catch_up(self) -> None:
         """Return when everything that was sent to it before has been shown and passed on."""
-        asyncio.run_coroutine_threadsafe(_rounds(), self._loop).result(_WAIT_S)
+        asyncio.run_coroutine_threadsafe(self._catch_up(), self._loop).result(_WAIT_S)
+
+    async def _catch_up(self) -> None:
+        await _rounds()
+        while self._reaching:
+            await asyncio.wait(self._reaching)
+            await _rounds()
 
     async def _open(self) -> None:
-        self._server = await self._loop.create_server(self._accepted, _HOST, 0)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        for _ in range(_ATTEMPTS):
+            self._server = await self._loop.create_server(self._accepted, _HOST, 0)
+            self.port = int(self._server.sockets[0].getsockname()[1])
+            if self.port >= _LOWEST_PORT:
+                return
+            self._server.close()
+        raise ComponentError(f"No port of {_HOST} from {_LOWEST_PORT} on is free for the relay.")
 
     def _accepted(self) -> _Side:
         listener = self._listen()
         app, store = _Side(listener.to_store, self._sides), _Side(listener.from_store, self._sides)
         app.peer, store.peer = store, app
-        app.on_open = lambda: self._loop.create_task(self._reach(app, store))
+        app.on_open = lambda: self._begin(app, store)
         app.on_end = listener.closed
         return app
+
+    def _begin(self, app: _Side, store: _Side) -> None:
+        task = self._loop.create_task(self._reach(app, store))
+        self._reaching.add(task)
+        task.add_done_callback(self._reaching.discard)
 
     async def _reach(self, app: _Side, store: _Side) -> None:
         """Connect to the store; until then the app's bytes wait in its socket."""
@@ -91,8 +112,11 @@ class Relay:
     async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
+        for task in self._reaching:
+            task.cancel()
         for side in list(self._sides):
             side.transport.abort()
+        await asyncio.gather(*self._reaching, return_exceptions=True)
         await _rounds()
 
     def _end(self) -> None:

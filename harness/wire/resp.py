@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+
 from harness.wire.reader import Seen, Unreadable
 
 SCHEMES = {"redis": 6379}
@@ -11,6 +13,8 @@ _BULKS = b"$=!"
 _AGGREGATES = {ord("*"): 1, ord("~"): 1, ord(">"): 1, ord("%"): 2, ord("|"): 2}
 """How many values make one of the elements that the head of an aggregate counts."""
 _PUSH, _ATTRIBUTE = ord(">"), ord("|")
+_BEGINNINGS = b"*\r\n" + string.ascii_letters.encode()
+"""Of a command: an array, or one as it is typed into a terminal."""
 _LONGEST_LINE = 64 * 1024
 _LONGEST = 512 * 2**20
 _DEEPEST = 256
@@ -57,6 +61,8 @@ class _Values:
                 if not self._skip:
                     ended += self._close()
                 continue
+            if self._inline and not (self._line or self._open or data[at : at + 1] in _BEGINNINGS):
+                raise Unreadable("it is not RESP")
             end = data.find(b"\n", at) + 1 or len(data)
             self._line += data[at:end]
             at = end
@@ -71,7 +77,7 @@ class _Values:
     def _take(self, line: bytes) -> int:
         """Take in a line, which is a value or the head of one."""
         if self._inline and not self._open and line[:1] != b"*":
-            return 1 if line.strip() else 0  # an inline command, as typed into a terminal
+            return 1 if line else 0
         if not line:
             raise Unreadable("an empty line stands where RESP has a value")
         kind = line[0]
