@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _SENTINEL_BLOCKS = 8
 _SENTINEL_EVERY = 3
-_PROBE_PER_S = 200.0
-_PROBE_S = 1.5
+PROBE_PER_S = 200.0
+PROBE_S = 1.5
 _APP_SHARE = 0.30
 """Of the CPU that both apps share, in a duet: what one arm costs must not become the other's wait."""
 _OTHERS_SHARE = 0.50
 """Of the CPU that generator and store share."""
-_MOST_PER_S = 2000.0
+_LEAST_PER_S, _MOST_PER_S = 20.0, 2000.0
 _ATTEMPTS = 2
 _TRIAL_OVERHEAD_S = 2.5
 
@@ -132,18 +132,10 @@ class Check:
     def _light_rate(self, met: Met) -> float:
         """Find the rate at which neither CPU has much to do; raises MeasurementError where nothing answers."""
         plan = self.run.plan
-        load = plan.load.model_copy(update={"rate_per_s": _PROBE_PER_S})
-        phases = Phases(load, plan.warmup_s, plan.warmup_s, _PROBE_S, plan.drain_s)
+        load = plan.load.model_copy(update={"rate_per_s": PROBE_PER_S})
+        phases = Phases(load, plan.warmup_s, plan.warmup_s, PROBE_S, plan.drain_s)
         done = self._measured(met, phases, Duet(), Planned(1, met.name, "probe", load), random.Random(0))  # noqa: S311
-        base, head = (arm.figures for arm in done.arms)
-        if base is None or head is None:
-            raise MeasurementError(f"{met.name} could not be measured at all: {done.error}")
-        app = sum(figures.cpu_share["app"] or 0.0 for figures in (base, head))
-        others = sum(base.cpu_share[role] or 0.0 for role in ("generator", "store"))
-        if base.cpu_share["store"] and self.told.own_stores:
-            others += head.cpu_share["store"] or 0.0
-        room = min(_APP_SHARE / max(app, 0.01), _OTHERS_SHARE / max(others, 0.01))
-        return min(_MOST_PER_S, max(20.0, round(_PROBE_PER_S * room / 10) * 10.0))
+        return light_rate(done)
 
     def _look(self, look: int) -> list[str]:
         found = judge.judge(self.pairs(), self.rules, look=look, earlier=self.earlier)
@@ -187,7 +179,7 @@ class Check:
         plan, told = self.run.plan, self.told
         one_s = _TRIAL_OVERHEAD_S + plan.warmup_s + plan.window_s
         slices_s = Duet(slices="0110" * told.slices, slice_s=told.slice_s).seconds
-        sentinel_s = one_s * _SENTINEL_BLOCKS / self.rules.looks[0] if self.sentinel else 0.0
+        sentinel_s = one_s * sentinel_share() if self.sentinel else 0.0
         return len(self.met) * (one_s + slices_s) + sentinel_s
 
 
@@ -195,6 +187,28 @@ def _has_sentinel(block: int) -> bool:
     """Say whether the sentinel runs in a block: eight times in the first twelve, then more rarely."""
     in_first = block * 2 % 3 != 0 if block <= 12 else False  # noqa: PLR2004 - the first look
     return in_first or (block > 12 and block % _SENTINEL_EVERY == 0)  # noqa: PLR2004 - as above
+
+
+def sentinel_share() -> float:
+    """Return how many blocks of the sentinel come with one block of a pair, up to the first look."""
+    return _SENTINEL_BLOCKS / judge.LOOKS[0]
+
+
+def light_rate(probe: Trial) -> float:
+    """Return the arrivals a second at which no CPU has much to do, from a trial of a pair at another rate.
+
+    Raises MeasurementError where an arm was not measured.
+    """
+    base, head = (arm.figures for arm in probe.arms)
+    load = probe.load
+    if base is None or head is None or load is None or load.rate_per_s is None:
+        names = " and ".join(arm.variant for arm in probe.arms)
+        raise MeasurementError(f"{names} could not be measured at all: {probe.error}")
+    app = sum(figures.cpu_share["app"] or 0.0 for figures in (base, head))
+    others = base.cpu_share["generator"] or 0.0
+    stores = {figures.cpu_share["store"] or 0.0 for figures in (base, head)}  # a shared one is the same in both
+    room = min(_APP_SHARE / max(app, 0.01), _OTHERS_SHARE / max(others + sum(stores), 0.01))
+    return min(_MOST_PER_S, max(_LEAST_PER_S, round(load.rate_per_s * room / 10) * 10.0))
 
 
 def tolerances(told: RegressTable, name: str) -> dict[str, Tolerance]:

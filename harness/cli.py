@@ -170,6 +170,42 @@ def regress(  # noqa: PLR0917 - a verb's options
 
 
 @app.command()
+def selftest(  # noqa: PLR0917 - a verb's options
+    variants: Annotated[
+        list[str] | None, typer.Argument(metavar="VARIANT", help="What is tried; none: memory, which has no store.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long it may take, over all variants.")] = 10.0,
+    planted: Annotated[
+        str, typer.Option(metavar="S,S,…", help="Slowdowns to plant, as shares of the app's CPU.")
+    ] = "0.03,0.05,0.10",
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="So many blocks of each variant, however long they take.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the blocks in this file.")] = None,
+    repeats: Annotated[
+        int, typer.Option(min=100, help="How often the blocks are drawn again to count verdicts.")
+    ] = 2000,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what this machine can tell apart: false alarms and power, from equal arms and planted slowdowns."""
+    from harness import selftest as verb  # noqa: PLC0415 - each verb loads what it needs
+
+    asked = verb.Asked(
+        variants=variants or ["memory"],
+        minutes=minutes,
+        planted=verb.shares(planted),
+        blocks=blocks,
+        record=record,
+        repeats=repeats,
+    )
+    raise typer.Exit(verb.selftest(asked, {"out": str(out)} if out else {}, settings or [], as_json=as_json))
+
+
+@app.command()
 def doctor(*, as_json: Json = False) -> None:
     """Say whether this machine is fit to measure: cores, steal, clock, limits, disk, the generator's ceiling."""
     from harness import doctor as checks  # noqa: PLC0415 - each verb loads what it needs

@@ -108,6 +108,11 @@ def carry_out(job: Job, progress: Progress) -> tuple[Run, Exit]:
     return run, exit_code(run)
 
 
+def harness_version() -> str:
+    """Return our own version."""
+    return importlib.metadata.version("session-bench")
+
+
 @contextmanager
 def recorded(job: Job) -> Iterator[tuple[Run, Processes]]:
     """Give a run to be filled, and what starts its processes; at the end all of them are gone and the run is written.
@@ -125,7 +130,7 @@ def recorded(job: Job) -> Iterator[tuple[Run, Processes]]:
             fsync_p50_us=disk.fsync_p50_us(processes.folder),
         )
         run = Run(
-            harness_version=importlib.metadata.version("session-bench"),
+            harness_version=harness_version(),
             started_at=job.started_at,
             plan=job.plan,
             environment=environment,
