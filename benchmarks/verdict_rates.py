@@ -3,7 +3,9 @@
 The file is what `session-bench selftest --record FILE` wrote: for each backend blocks of base against base, and of base
 against a head that wastes a known share of its CPU. Every cell's blocks are drawn with replacement `--repeats` times,
 and each draw is looked at and judged as `session-bench regress` does. A table shows how often each verdict fell and
-after how many blocks; what misses the bar that the design sets is marked, and makes the exit code 1.
+after how many blocks; what misses the bar that the design sets is marked, and makes the exit code 1. In the rows named
+"swapped" a coin swaps the arms of each drawn block of base against base, so that the chance by which the recorded
+blocks differ on average is not taken for a true change.
 """
 
 from __future__ import annotations

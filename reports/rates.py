@@ -37,9 +37,8 @@ class Cell:
 
     variant: str
     planted: float
-    recorded: int
-    """Blocks to draw from."""
-    repeats: int
+    draw_from: int
+    """Blocks; where arms are swapped, each counts twice."""
     regressed: float
     passed: float
     inconclusive: float
@@ -58,6 +57,11 @@ class Rates:
     rules: Rules
     pairs: int
     cells: list[Cell]
+    swapped: list[Cell]
+    """Base against base with the arms of each drawn block swapped by a coin, so that no change can be true.
+
+    So many blocks differ on average by some chance, which drawing from them takes for the truth; here it cannot.
+    """
     smallest: dict[str, dict[str, float]]
     """By variant and metric: the smallest change that as many blocks as there may be show four times of five."""
 
@@ -91,39 +95,24 @@ def rates(
     strictest that Holm can be. The verdicts are those of `reports.judge`, and exact; the same seed gives the same.
     """
     family = pairs * len(deciding)
-    cells: list[Cell] = []
-    smallest: dict[str, dict[str, float]] = {}
-    too_few = []
+    found = Rates(rules, pairs, [], [], {}, [])
     for number, ((variant, planted), blocks) in enumerate(recorded.cells().items()):
         usable = [each for each in blocks if all(metric in each.metrics for metric in deciding)]
         if len(usable) < rules.looks[0]:
-            too_few.append(f"{variant} at {planted:.0%}: {len(usable)} blocks of at least {rules.looks[0]}")
+            found.too_few.append(f"{variant} at {planted:.0%}: {len(usable)} blocks of at least {rules.looks[0]}")
             continue
+        asked = _Asked(rules, repeats, family, recorded.seconds_per_block.get(variant, math.nan))
         metrics = [_Metric(usable, metric, tolerances) for metric in deciding]
+        found.cells.append(asked.cell(usable[0], metrics, np.random.default_rng([seed, number])))
         if planted == 0:
+            both_ways = [*usable, *map(_mirrored, usable)]
+            either = [_Metric(both_ways, metric, tolerances) for metric in deciding]
+            found.swapped.append(asked.cell(usable[0], either, np.random.default_rng([seed, number, 1])))
             last, alpha = rules.looks[-1], rules.alpha_at(len(rules.looks))
-            smallest[variant] = {
+            found.smallest[variant] = {
                 each.name: smallest_effect(float(np.std(each.ratios, ddof=1)), last, alpha, family) for each in metrics
             }
-        dice = np.random.default_rng([seed, number])
-        draws = dice.integers(0, len(usable), size=(repeats, rules.looks[-1]))
-        verdicts, looks = verdicts_of(metrics, draws, rules, family)
-        mean = float(np.asarray(rules.looks)[looks].mean())
-        cells.append(
-            Cell(
-                variant=variant,
-                planted=planted,
-                recorded=len(usable),
-                repeats=repeats,
-                regressed=float(np.mean(verdicts == REGRESSED)),
-                passed=float(np.mean(verdicts == PASS)),
-                inconclusive=float(np.mean(verdicts == INCONCLUSIVE)),
-                blocks=mean,
-                minutes=mean * recorded.seconds_per_block.get(variant, math.nan) / 60,
-                seen={each.name: math.expm1(paired.estimate(each.ratios)) for each in metrics},
-            )
-        )
-    return Rates(rules, pairs, cells, smallest, too_few)
+    return found
 
 
 def lines(found: Rates) -> list[str]:
@@ -133,19 +122,51 @@ def lines(found: Rates) -> list[str]:
     table = [
         f"{'':<16}{'planted':>8}{'REGRESSED':>11}{'PASS':>8}{'INCONCLUSIVE':>14}{'blocks':>8}{'minutes':>9}{heads}"
     ]
-    for cell in found.cells:
+    rows = [(each, f"{each.planted:.0%}") for each in found.cells] + [(each, "swapped") for each in found.swapped]
+    for cell, planted in rows:
         shares = zip((cell.regressed, cell.passed, cell.inconclusive), (11, 8, 14), strict=True)
         seen = "".join(f"{cell.seen[metric]:>+20.1%}  " for metric in metrics)
         table.append(
-            f"{cell.variant:<16}{cell.planted:>8.0%}{''.join(f'{share:>{width}.1%}' for share, width in shares)}"
+            f"{cell.variant:<16}{planted:>8}{''.join(f'{share:>{width}.1%}' for share, width in shares)}"
             f"{cell.blocks:>8.1f}{cell.minutes:>9.1f}{seen}".rstrip()
         )
     for variant, smallest in found.smallest.items():
         parts = " and ".join(f"{wording.share(value)} in {wording.name(metric)}" for metric, value in smallest.items())
         least = found.found(variant)
-        planted = "" if least is None else f"; of what was planted, {least:.0%} and more is found nine times of ten"
-        table.append(f"{variant}: {found.rules.looks[-1]} blocks show {parts} four times of five{planted}")
+        found_too = "" if least is None else f"; of what was planted, {least:.0%} and more is found nine times of ten"
+        table.append(f"{variant}: {found.rules.looks[-1]} blocks show {parts} four times of five{found_too}")
     return [*table, *(f"too few blocks: {each}" for each in found.too_few)]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How cells are drawn and judged."""
+
+    rules: Rules
+    repeats: int
+    family: int
+    seconds_per_block: float
+
+    def cell(self, of: Block, metrics: Sequence[_Metric], dice: np.random.Generator) -> Cell:
+        blocks = len(metrics[0].ratios)
+        draws = dice.integers(0, blocks, size=(self.repeats, self.rules.looks[-1]))
+        verdicts, looks = _verdicts(metrics, draws, self.rules, self.family)
+        mean = float(np.asarray(self.rules.looks)[looks].mean())
+        return Cell(
+            variant=of.variant,
+            planted=of.planted,
+            draw_from=blocks,
+            regressed=float(np.mean(verdicts == REGRESSED)),
+            passed=float(np.mean(verdicts == PASS)),
+            inconclusive=float(np.mean(verdicts == INCONCLUSIVE)),
+            blocks=mean,
+            minutes=mean * self.seconds_per_block / 60,
+            seen={each.name: math.expm1(paired.estimate(each.ratios)) for each in metrics},
+        )
+
+
+def _mirrored(block: Block) -> Block:
+    return block.model_copy(update={"metrics": {name: (head, base) for name, (base, head) in block.metrics.items()}})
 
 
 class _Metric:
@@ -163,7 +184,7 @@ class _Metric:
         return np.asarray(np.log1p(np.maximum(self._tolerance.share, floors)))
 
 
-def verdicts_of(metrics: Sequence[_Metric], draws: Ints, rules: Rules, family: int) -> tuple[Ints, Ints]:
+def _verdicts(metrics: Sequence[_Metric], draws: Ints, rules: Rules, family: int) -> tuple[Ints, Ints]:
     """Return for each draw (a row of numbers of blocks) its verdict, and the look at which it fell, from 0."""
     verdicts, at = np.full(len(draws), INCONCLUSIVE), np.full(len(draws), len(rules.looks) - 1)
     alive = np.arange(len(draws))
@@ -188,7 +209,7 @@ def verdicts_of(metrics: Sequence[_Metric], draws: Ints, rules: Rules, family: i
 
 
 def tails(values: Floats) -> Floats:
-    """Return for each row what `paired.p_not_above` does, or 1 where that is a half or more."""
+    """Return for each row what `paired.p_not_above` does, or 1 where positive ranks make up half of all or less."""
     sizes = np.abs(values)
     order = np.argsort(sizes, axis=1)
     sizes, signed = (np.take_along_axis(each, order, axis=1) for each in (sizes, values))
