@@ -7,8 +7,9 @@ import contextlib
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psutil
 import pytest
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from harness.processes import Processes
     from harness.servers.kind import Running
 
+Answer = TypeVar("Answer")
 DEADLINE_MS = 300
-# What a busy machine may add to a wait.
-SLACK_S = 0.4
-LIMIT_S = DEADLINE_MS / 1000 + SLACK_S
-RECOVERY_S = 2.0
+# Where no deadline holds, drivers give up after 5 s at the earliest; a busy machine may take what is between.
+LIMIT_S = 4.0
+# Where a server works, somebody who asks again is served in the end, however busy the machine.
+PATIENCE_S = 60.0
 POOL = 4
 # Connections over which a driver may watch its server, besides the pool.
 WATCHERS = 2
@@ -68,7 +70,9 @@ class Server:
         assert self._running is not None
         self._running.suspend()
         try:
+            patience = time.monotonic() + PATIENCE_S
             while not all(stopped(pid) for pid in self._running.pids()):
+                assert time.monotonic() < patience
                 time.sleep(0.001)
             yield
         finally:
@@ -99,9 +103,15 @@ class Server:
 
 
 def stopped(pid: int) -> bool:
-    """Tell whether every thread of a process has come to a stop; the signal alone is only the request."""
-    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) <= {"T"}
+    """Tell whether every thread of a process has come to a stop; the signal alone is only the request.
+
+    Who had ended just before is a zombie until its parent, which is stopped too, looks after it.
+    """
+    states = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            states.add(path.read_text().rpartition(")")[2].split()[0])
+    return states <= {"T", "Z", "X"}
 
 
 @pytest.fixture
@@ -126,7 +136,7 @@ def store(name: str, server: Server, namespace: str, runner: asyncio.Runner) -> 
 
     async def close() -> None:
         await ours.close()
-        patience = time.monotonic() + 2
+        patience = time.monotonic() + PATIENCE_S
         while server.connections() or len(asyncio.all_tasks()) > 1:
             assert time.monotonic() < patience
             await asyncio.sleep(0.01)
@@ -173,11 +183,21 @@ async def recover(store: Store, server: Server) -> None:
         try:
             await whole(store, server)
         except StoreUnavailable:
-            assert time.monotonic() - started < RECOVERY_S
+            assert time.monotonic() - started < PATIENCE_S
             await asyncio.sleep(0.01)
         else:
-            assert time.monotonic() - started < RECOVERY_S
             return
+
+
+async def asked(request: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask until the server answers within the deadline, which a busy machine may let pass."""
+    started = time.monotonic()
+    while True:
+        try:
+            return await request()
+        except StoreUnavailable:
+            assert time.monotonic() - started < PATIENCE_S
+            await asyncio.sleep(0.01)
 
 
 @on(has_server, is_bounded)
@@ -191,7 +211,7 @@ def test_refused_until_the_server_is_there(store: Store, server: Server, runner:
 
     async def there() -> None:
         await recover(store, server)
-        await store.open()
+        await asked(store.open)
 
     runner.run(refused())
     server.start()
@@ -201,16 +221,16 @@ def test_refused_until_the_server_is_there(store: Store, server: Server, runner:
 @on(has_server, is_bounded)
 def test_frozen_for_a_while(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def outage() -> None:
-        await store.open()
-        kept = await store.create(b"kept", soon())
-        await whole(store, server)
+        await asked(store.open)
+        await recover(store, server)
+        kept = await asked(partial(store.create, b"kept", soon()))
         with server.frozen():
             # More than the pool has connections: the wait for one counts too.
             await asyncio.gather(*(unavailable(lambda: store.get(kept.token)) for _ in range(2 * POOL)))
             for request in requests(store, kept.token):
                 await unavailable(request)
         await recover(store, server)
-        assert await store.get(kept.token) is not None
+        assert await asked(partial(store.get, kept.token)) is not None
 
     server.start()
     runner.run(outage())
@@ -223,7 +243,7 @@ def test_frozen_before_it_is_opened(store: Store, server: Server, runner: asynci
             await unavailable(store.open)
             await unavailable(lambda: store.create(b"data", soon()))
         await recover(store, server)
-        await store.open()
+        await asked(store.open)
 
     server.start()
     runner.run(outage())
@@ -234,9 +254,9 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
     store: Store, server: Server, runner: asyncio.Runner
 ) -> None:
     async def killed() -> str:
-        await store.open()
-        lost = await store.create(b"lost", soon())
-        await whole(store, server)
+        await asked(store.open)
+        await recover(store, server)
+        lost = await asked(partial(store.create, b"lost", soon()))
         with server.frozen():
             killer = threading.Timer(DEADLINE_MS / 3000, server.kill)  # beside a loop that may be blocked
             killer.start()
@@ -247,8 +267,8 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
 
     async def restarted(lost: str) -> None:
         await recover(store, server)
-        assert await store.get(lost) is None
-        assert await store.update(lost, b"back", soon()) is Refused.GONE
+        assert await asked(partial(store.get, lost)) is None
+        assert await asked(partial(store.update, lost, b"back", soon())) is Refused.GONE
 
     server.start()
     lost = runner.run(killed())
@@ -260,8 +280,9 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
 @on(has_server, is_bounded)
 def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def give_up() -> None:
-        await store.open()
-        kept = [await store.create(b"%d" % number, soon()) for number in range(POOL)]
+        await asked(store.open)
+        await recover(store, server)
+        kept = [await asked(partial(store.create, b"%d" % number, soon())) for number in range(POOL)]
         with server.frozen():
             for record in kept:
                 # A client that blocks the event loop cannot be interrupted; it keeps to the deadline.
@@ -269,7 +290,7 @@ def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Serve
                     await asyncio.wait_for(store.get(record.token), DEADLINE_MS / 6000)
         await recover(store, server)
         for _ in range(5):
-            found = await asyncio.gather(*(store.get(record.token) for record in kept))
+            found = await asyncio.gather(*(asked(partial(store.get, record.token)) for record in kept))
             assert [record and record.data for record in found] == [record.data for record in kept]
 
     server.start()

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 PLAN = (
     "--set",
-    "blocks=2",
+    "blocks=1",
     "--set",
     "warmup_s=0.3",
     "--set",
-    "window_s=1",
+    # Long enough to be interrupted in the midst of it, however late whoever watches it wakes.
+    "window_s=2.5",
     "--set",
     "sessions=50",
     "--users",
     "4",
 )
-GONE_S = 3.0
+PATIENCE_S = 60.0
+"""Seconds, on a quiet machine; what would stay, stays for ever."""
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
@@ -44,7 +46,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 class Interrupted:
-    """A run of eight trials that is in the middle of its third."""
+    """A run of four trials that is in the middle of its second."""
 
     def __init__(self, folder: Path) -> None:
         # Not below pytest's own folder, which only its owner can enter: Postgres runs as somebody else under root.
@@ -60,12 +62,12 @@ class Interrupted:
             start_new_session=True,
         )
         self.parent = folder
-        assert wait_until(self._in_third_trial, TIMEOUT_S), self.process.communicate()
+        assert wait_until(self._in_second_trial, TIMEOUT_S), self.process.communicate()
         (self.folder,) = (folder / "results").iterdir()
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
-    def _in_third_trial(self) -> bool:
-        return any(path.stat().st_size for path in self.parent.glob("results/*/trials/0003/spool/*.rows"))
+    def _in_second_trial(self) -> bool:
+        return any(path.stat().st_size for path in self.parent.glob("results/*/trials/0002/spool/*.rows"))
 
     def survivors(self) -> list[psutil.Process]:
         alive = []
@@ -92,21 +94,21 @@ def test_kill_9_leaves_nobody_and_the_run_can_be_finished(interrupted: Interrupt
     assert {"app", "generator", "server"} <= kinds(interrupted.family)
     interrupted.process.kill()
     interrupted.process.wait()
-    assert wait_until(lambda: not interrupted.survivors(), GONE_S), interrupted.survivors()
-    assert wait_until(lambda: not interrupted.work_folders(), GONE_S)
+    assert wait_until(lambda: not interrupted.survivors(), PATIENCE_S), interrupted.survivors()
+    assert wait_until(lambda: not interrupted.work_folders(), PATIENCE_S)
 
     finished = read_trials(interrupted.folder)
-    assert [trial.number for trial in finished] == [1, 2]
+    assert [trial.number for trial in finished] == [1]
     done = session_bench(interrupted.parent, "run", "--resume", str(interrupted.folder), "--json")
     assert done.returncode in MEASURED, done.stderr
     run = read_run(interrupted.folder)
     assert run.status == "finished"
-    assert run.trials[:2] == finished
+    assert run.trials[:1] == finished
     assert [trial.number for trial in run.trials] == list(range(1, len(run.trials) + 1))
     assert [arm.variant for trial in run.trials for arm in trial.arms if trial.attempt == 1] == [
         name for block in run.plan.order for name in block
     ]
-    kept = list(interrupted.folder.glob("trials/0003-unfinished-1/spool/*.rows"))
+    kept = list(interrupted.folder.glob("trials/0002-unfinished-1/spool/*.rows"))
     assert [path.stat().st_size > 0 for path in kept] == [True]
 
 
@@ -116,13 +118,13 @@ def test_an_interrupted_run_is_reported(interrupted: Interrupted, number: signal
     stdout, stderr = interrupted.process.communicate(timeout=TIMEOUT_S)
     assert interrupted.process.returncode == 130, stderr
     assert "Traceback" not in stdout + stderr
-    assert "Interrupted after 2 of 8 trials" in stdout
+    assert "Interrupted after 1 of 4 trials" in stdout
     assert f"--resume {interrupted.folder.relative_to(interrupted.parent)}" in stdout
     assert not interrupted.survivors()
     assert not interrupted.work_folders()
     run = json.loads((interrupted.folder / "run.json").read_text())
     assert run["status"] == "interrupted"
-    assert len(run["trials"]) == 2
+    assert len(run["trials"]) == 1
     assert (interrupted.folder / "report" / "index.html").is_file()
 
 

@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, f"{process.args!r} ended"
         try:
@@ -120,7 +120,7 @@ def test_the_web_page_drives_a_scenario_and_shows_its_parameters(app: str) -> No
         assert all(parameter in page for parameter in scenario.parameters)
         form = {"user_count": 3, "spawn_rate": 3, "host": app, "reads": 1, "writes": 1, "logouts": 1}
         assert httpx.post(f"{web}/swarm", data=form).json()["success"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             stats = httpx.get(f"{web}/stats/requests").json()
             names = {row["name"] for row in stats["stats"] if row["num_requests"] > 10}

@@ -1,4 +1,4 @@
-"""Four real servers, and a harness that dies: after three seconds nothing of it is left."""
+"""Four real servers, and a harness that dies: soon nothing of it is left."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GONE_WITHIN_S = 3.0
-READY_WITHIN_S = 30.0
+PATIENCE_S = 60.0
+"""Seconds, on a quiet machine; what would stay, stays for ten minutes."""
 NOBODY = 65534
 
 HARNESS = """
@@ -105,14 +105,14 @@ def user(request: pytest.FixtureRequest) -> int | None:
     return found
 
 
-def gone(harness: Harness, processes: list[psutil.Process]) -> float:
-    """Return after how many seconds all of them and the folder were gone; fail when they stay."""
+def gone(harness: Harness, processes: list[psutil.Process]) -> None:
+    """Wait until all of them and the folder are gone; fail when they stay."""
     begun = time.monotonic()
     while True:
         alive = [process for process in processes if process.is_running() and _works(process)]
         if not alive and not harness.folder.exists():
-            return time.monotonic() - begun
-        assert time.monotonic() - begun < GONE_WITHIN_S, (alive, harness.folder.exists())
+            return
+        assert time.monotonic() - begun < PATIENCE_S, (alive, harness.folder.exists())
         time.sleep(0.01)
 
 
@@ -159,7 +159,7 @@ def test_frozen_servers_are_ended_too(harness: Harness) -> None:
 @pytest.mark.parametrize("harness", ["sleeps"], indirect=True)
 def test_a_harness_that_is_killed_while_it_starts_them(harness: Harness) -> None:
     """In the midst of initdb, which has children of its own."""
-    deadline = time.monotonic() + READY_WITHIN_S
+    deadline = time.monotonic() + PATIENCE_S
     while "initdb" not in {_name(process) for process in harness.everything()}:
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -180,5 +180,5 @@ def _name(process: psutil.Process) -> str:
 def test_a_harness_that_ends_by_itself_leaves_nothing(harness: Harness, status: int) -> None:
     harness.numbers()
     processes = harness.everything()
-    assert harness.process.wait(10) == status
+    assert harness.process.wait(PATIENCE_S) == status
     gone(harness, processes)
