@@ -43,6 +43,8 @@ __all__ = [
 ]  # fmt: skip
 
 GRAVITY: Final[tuple[State, ...]] = ("REGRESSED", "INVALID", "INCONCLUSIVE", "PASS")
+MOST_BLOCKS: Final = 999
+"""Nobody waits for more."""
 
 
 def judge(
@@ -93,12 +95,12 @@ def blocks_to_settle(comparison: Comparison, rules: Rules = STANDARD, *, look: i
     """Return about how many blocks would settle what is unclear, if what was seen so far is the truth.
 
     For each unclear metric that decides it is the nearer of two ends, to show that it is slower or that it is within
-    its tolerance, four times of five. None where nothing is unclear, or nothing is known.
+    its tolerance, four times of five. None where nothing is unclear, nothing is known, or no number of blocks would do.
     """
     alpha = rules.alpha_at(look)
     open_ones = [each for each in comparison.metrics if each.decides and _is_open(each) and len(each.base) > 1]
-    needed = [_settles(each, alpha, family) for each in open_ones]
-    return max(comparison.blocks + 1, *map(math.ceil, needed)) if needed else None
+    needed = max((_settles(each, alpha, family) for each in open_ones), default=math.inf)
+    return max(comparison.blocks + 1, math.ceil(needed)) if math.isfinite(needed) else None
 
 
 def whole(
@@ -175,8 +177,10 @@ def _decide(comparison: Comparison, rules: Rules, look: int, family: int) -> Non
     else:
         settle = blocks_to_settle(comparison, rules, look=look, family=family)
         comparison.reasons = [text for each in deciding if (text := _unsettled(each))]
-        if settle is not None:
-            comparison.reasons.append(f"about {settle:,} blocks would settle it")
+        if settle is not None and settle <= MOST_BLOCKS:
+            comparison.reasons.append(f"about {settle} blocks would settle it")
+        else:
+            comparison.reasons.append(f"not even {MOST_BLOCKS} blocks would settle it")
 
 
 def _state(judged: Judged, alpha: float) -> Literal["within", "slower", "faster", "unclear"]:

@@ -122,7 +122,7 @@ def test_metrics_that_do_not_decide_are_shown() -> None:
     assert one(asked).state == "REGRESSED"
 
 
-@settings(deadline=None)  # scipy takes its time
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.floats(-0.1, 0.1), st.integers(12, 30))
 def test_p_values_are_scipys(seed: int, change: float, blocks: int) -> None:
     ratios = noise(seed, blocks, change=change)
@@ -140,6 +140,7 @@ def test_p_values_are_scipys(seed: int, change: float, blocks: int) -> None:
     assert judged.change.low < judged.change.estimate < judged.change.high
 
 
+@settings(max_examples=40, deadline=None)
 @given(RATIOS, st.randoms(use_true_random=False))
 def test_the_order_of_blocks_does_not_matter(ratios: list[float], dice: Any) -> None:
     asked = pair(ratios)
@@ -155,6 +156,7 @@ def test_the_order_of_blocks_does_not_matter(ratios: list[float], dice: Any) -> 
     ]
 
 
+@settings(max_examples=40, deadline=None)
 @given(RATIOS, st.integers(-8, 8))
 def test_the_unit_does_not_matter(ratios: list[float], power: int) -> None:
     asked, scaled = pair(ratios), pair(ratios)
@@ -167,6 +169,7 @@ def test_the_unit_does_not_matter(ratios: list[float], power: int) -> None:
     ]
 
 
+@settings(max_examples=40, deadline=None)
 @given(RATIOS)
 def test_the_arms_mirror_each_other(ratios: list[float]) -> None:
     asked, mirrored = pair(ratios), pair(ratios)
@@ -181,6 +184,7 @@ def test_the_arms_mirror_each_other(ratios: list[float]) -> None:
     assert not first.state == second.state == "REGRESSED"
 
 
+@settings(max_examples=40, deadline=None)
 @given(RATIOS, st.sampled_from([1, 2, 3, 4]), st.sampled_from(["any", "delta"]))
 def test_pass_and_regressed_exclude_each_other(ratios: list[float], look: int, fail_on: Any) -> None:
     rules = Rules(fail_on=fail_on)
@@ -251,6 +255,7 @@ def by_definition(p_values: list[float]) -> list[float]:
     return [next((level for level in levels if index in rejected(level)), 1.0) for index in range(len(p_values))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.001, 0.004, 0.01, 0.02, 0.3, 1.0]), max_size=6))
 def test_holm_is_the_least_level_that_rejects(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(by_definition(p_values))
@@ -339,6 +344,13 @@ def test_the_blocks_that_would_settle_it_do_so_most_often() -> None:
     settled = [one(pair(noise(seed, needed, sigma, math.expm1(seen)))).state for seed in range(100)]
     assert np.mean([state != "INCONCLUSIVE" for state in settled]) > 0.6
     assert blocks_to_settle(one(pair(QUIET)), look=1, family=2) is None
+
+
+def test_no_number_of_blocks_shows_that_nothing_is_within_nothing() -> None:
+    even = [0.01 * (-1) ** block for block in range(12)]
+    found = one(pair(even, tolerances={CPU: Tolerance(share=0.0), P50: Tolerance(share=0.05)}))
+    assert found.state == "INCONCLUSIVE"
+    assert found.reasons[-1] == "not even 999 blocks would settle it"
 
 
 def test_false_alarms_are_as_rare_as_promised_and_ten_per_cent_never_pass() -> None:

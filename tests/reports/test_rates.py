@@ -42,6 +42,7 @@ def recorded(cells: dict[float, float] = MEMORY, blocks: int = 40, variant: str 
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(-4, 4).map(float), min_size=7, max_size=7), min_size=1, max_size=5),
     st.lists(st.lists(st.floats(-1, 1), min_size=13, max_size=13), min_size=1, max_size=3),
@@ -71,7 +72,7 @@ def by_the_judge(blocks: list[Block], rules: Rules, draw: list[int], pairs: int)
     return history[-1][0].state, rules.looks[len(history) - 1]
 
 
-@settings(max_examples=12, deadline=None)  # each is some hundred judgements
+@settings(max_examples=8, deadline=None)  # each is some hundred judgements
 @given(st.sampled_from(["any", "delta"]), st.sampled_from([1, 5]), st.sampled_from([0.0, 0.03]), st.integers(0, 999))
 def test_rates_are_those_of_the_judge(fail_on: Any, pairs: int, planted: float, seed: int) -> None:
     repeats, rules = 12, Rules(fail_on=fail_on)
