@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.wire.http import Http
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.wire.reader import Reader
 
+patient = settings(deadline=None)  # a busy machine takes its time
 Cuts = st.lists(st.integers(0, 2000), max_size=30)
 Damage = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=3)
 """Places, and the bytes to be written there."""
@@ -141,6 +142,7 @@ READERS: list[type[Reader]] = [Resp, Postgres, MongoDB, Http]
 
 
 @pytest.mark.parametrize("name", STREAMS)
+@patient
 @given(cuts=Cuts, cuts_back=Cuts)
 def test_it_counts_the_same_wherever_a_stream_is_cut(name: str, cuts: list[int], cuts_back: list[int]) -> None:
     make, asked, answered, counted, size_back = STREAMS[name]
@@ -152,6 +154,7 @@ def test_it_counts_the_same_wherever_a_stream_is_cut(name: str, cuts: list[int],
 
 
 @pytest.mark.parametrize("make", READERS)
+@patient
 @given(garbage=st.lists(st.tuples(st.booleans(), st.binary(max_size=200)), max_size=6))
 def test_garbage_is_unreadable_at_worst(make: type[Reader], garbage: list[tuple[bool, bytes]]) -> None:
     reader = make()
@@ -164,6 +167,7 @@ def test_garbage_is_unreadable_at_worst(make: type[Reader], garbage: list[tuple[
 
 
 @pytest.mark.parametrize("name", STREAMS)
+@patient
 @given(
     damage=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=3), back=st.booleans()
 )
