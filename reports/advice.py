@@ -89,17 +89,25 @@ def seconds_per_block(run: Run) -> float | None:
 
 
 def command(run: Run, judgement: Judgement) -> str:
-    """Return the command that runs it again with the same seed; empty where the base has no name for it."""
-    base = _named(judgement.base)
-    if not base:
-        return ""
-    names = [shlex.quote(plain(each.name)) for each in run.comparisons]
-    return " ".join(["session-bench regress", *base, *names, "--set", f"seed={run.plan.seed}"])
+    """Return the command that runs it again with the same seed."""
+    base, head = judgement.base, judgement.head
+    if base.packages:
+        words = [*_asked(base), *(each.name for each in run.comparisons)]
+    else:
+        # Nothing was built: two variants of one tree.
+        words = [*head.label.split(", "), "--against", base.label]
+    words += ["--set", f"seed={run.plan.seed}"]
+    return " ".join(["session-bench regress", *(shlex.quote(plain(word)) for word in words)])
 
 
-def _named(base: Revision) -> list[str]:
-    if base.commit:
-        return ["--base", shlex.quote(plain(base.commit))]
-    if "==" in base.label:
-        return ["--base-with", shlex.quote(plain(base.label))]
-    return []
+def _asked(base: Revision) -> list[str]:
+    """Return the options that its label was made from: a revision, packages held to a version, an interpreter."""
+    words = []
+    for part in base.label.split(", "):
+        if part.startswith("on "):
+            words += ["--base-python", part.removeprefix("on ")]
+        elif "==" in part:
+            words += ["--base-with", part]
+        else:
+            words += ["--base", base.commit or part]
+    return words

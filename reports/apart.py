@@ -56,14 +56,14 @@ def matrix(run: Run) -> Listing | None:
             if other != name:
                 metric = metrics[0] if column < place else metrics[-1]
                 cells[column] = _cell(known, name, other, metric)
-        rows.append([f"{_letter(place)} {name}", *cells])
+        rows.append([f"{letter(place)} {name}", *cells])
     below, above = (measure(metric).name for metric in (metrics[0], metrics[-1]))
     where = f"{below} below the diagonal, {above} above it" if below != above else below
     title = f"Which differ: {where}, in %"
     signs = {sign: meaning for meaning, sign in _SIGNS.items() if any(sign in row[1:] for row in rows)}
     shown = ", ".join(f"{sign} {meaning}" for sign, meaning in signs.items())
     remark = f"The row over the column{f'; {shown}' if shown else ''}. {_level(run.told)}"
-    heads = [Head("variant", words=True), *(Head(_letter(place)) for place in range(len(names)))]
+    heads = [Head("variant", words=True), *(Head(letter(place)) for place in range(len(names)))]
     return Listing("told", title, heads, rows, remark)
 
 
@@ -107,6 +107,6 @@ def _level(told: Sequence[Told]) -> str:
     return f"At {levels[0] * 100:.3g} % all at once, {over} blocks."
 
 
-def _letter(place: int) -> str:
+def letter(place: int) -> str:
     """Return A to Z, then AA, AB and so on."""
-    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)  # noqa: PLR2004 - letters
+    return (letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)  # noqa: PLR2004 - letters

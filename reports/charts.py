@@ -47,7 +47,7 @@ _HOW: Final = {
         "Means, which add up as percentiles do not. Client and framework are what every variant has. In colour: the "
         "session layer, and pale the round trips to its store; dashed: what is not attributed."
     ),
-    "changes": (
+    "forest": (
         "The middle of the blocks' changes with its 95 % interval. An interval left of the shade's end is tolerated, "
         "one right of zero is slower. Arrows: beyond the scale."
     ),

@@ -33,7 +33,7 @@ def changes(comparisons: Sequence[Comparison], styles: Mapping[str, Style], capt
     if not groups:
         return None
     depth = sum(_HEAD + _PITCH * len(metrics) for _, metrics in groups)
-    on = Canvas("changes", "Change from base to head", caption, _LEGEND + depth + 34)
+    on = Canvas("forest", "Change from base to head", caption, _LEGEND + depth + 34)
     left = canvas.MARGIN + 2
     axes = on.axes(left, _LEGEND, canvas.WIDTH - 2 * left, depth)
     axes.set_ylim(depth, 0)

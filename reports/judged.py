@@ -46,7 +46,8 @@ class Report:
         run, judgement = self.run, self.run.judgement
         if judgement is None:
             return
-        yield Text(plain(sentences.versions(judgement)), style="bold" if judgement.differences else "dim")
+        if versions := sentences.versions(judgement):
+            yield Text(plain(versions), style="bold" if judgement.differences else "dim")
         state = (judgement.state, STYLES[judgement.state])
         yield Text.assemble(state, f" · {plain(sentences.headline(judgement, run.comparisons))}")
         if reasons := sentences.reasons(judgement, run.comparisons)[1:]:

@@ -20,10 +20,11 @@ _MOST: Final = 12
 def render(run: Run, judgement: Judgement) -> str:
     """Return the text; tables are GitHub's, and what is long is folded away."""
     said = sentences.headline(judgement, run.comparisons)
-    versions = [escaped(sentences.versions(judgement))]
-    verdict = f"## {_MARKS[judgement.state]} {judgement.state} · {escaped(said)}"
-    parts = [*versions, verdict] if judgement.differences else [verdict, *versions]
-    parts.append(escaped(sentences.about(run, judgement)))
+    versions = sentences.versions(judgement)
+    above = [escaped(versions)] if judgement.differences else []
+    parts = [*above, f"## {_MARKS[judgement.state]} {judgement.state} · {escaped(said)}"]
+    below = [sentences.about(run, judgement), *([versions] if versions and not above else [])]
+    parts.append("  \n".join(map(escaped, below)))
     if reasons := sentences.reasons(judgement, run.comparisons)[1:]:
         parts.append(_bullets(reasons))
     if (counted := sentences.counts(judgement)) is not None:
@@ -45,13 +46,15 @@ def render(run: Run, judgement: Judgement) -> str:
 
 def _details(run: Run, judgement: Judgement) -> list[str]:
     parts = [escaped(sentences.HOW)] if run.comparisons else []
-    spreads = blocks.spreads(run.comparisons)
+    spreads = blocks.spreads([each for each in run.comparisons if each.state != "PASS"])
+    # What passed is in judgement.json: a comment is no place for every value.
     if spreads.rows:
         parts.append(markdown.listing(spreads))
-    parts.append(_bullets([view.title(run), *view.machine(run), f"session-bench {run.harness_version}"]))
-    if line := advice.command(run, judgement):
-        fence = "`" * max([3, *(len(run_) + 1 for run_ in re.findall("`+", line))])
-        parts.append(f"{fence}sh\n{line}\n{fence}")
+    where = [view.title(run), *view.machine(run), f"session-bench {run.harness_version}"]
+    parts.append(escaped(". ".join(where) + "."))
+    line = advice.command(run, judgement)
+    fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", line))])
+    parts.append(f"{fence}sh\n{line}\n{fence}")
     return parts
 
 

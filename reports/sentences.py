@@ -283,7 +283,9 @@ def void(judgement: Judgement) -> bool:
 
 
 def versions(judgement: Judgement) -> str:
-    """Return how the installed versions differ."""
+    """Return how the installed versions differ; empty where nothing was built."""
+    if not (judgement.base.packages or judgement.differences):
+        return ""
     if not judgement.differences:
         return "Installed versions do not differ."
     return f"Installed versions that differ: {'; '.join(judgement.differences)}."

@@ -109,11 +109,11 @@ def check(kind: str = "pass", names: tuple[str, ...] = ("redis",), *, blocks: in
         variants=[arm for name in names for arm in arms(name)],
         comparisons=comparisons,
         judgement=Judgement(
-            state=state, exit_code=code, reasons=reasons, base=BASE,
-            head=HEAD, differences=DIFFERENCES if kind in {"regressed", "counts"} else [],
+            state=state, exit_code=code, reasons=reasons, base=BASE.model_copy(deep=True),
+            head=HEAD.model_copy(deep=True), differences=DIFFERENCES if kind in {"regressed", "counts"} else [],
             looks=[12, 18, 26, 36],
             spent=[0.15, 0.20, 0.30, 0.35], alpha=0.05, fail_on="any", look=1 if pairs else None,
-            sentinel=judge.sentinel(watch) if pairs else None, counts=COUNTS if kind == "counts" else [],
+            sentinel=judge.sentinel(watch) if pairs else None, counts=[*COUNTS] if kind == "counts" else [],
             counts_known=kind == "counts",
         ),
     )  # fmt: skip
@@ -186,7 +186,7 @@ def record(folder: Path, run: Run) -> Run:
 def hostile() -> Run:
     """Return a run that regressed, its names and reasons made to do harm."""
     evil = synthetic.EVIL
-    run = check("answers", (f"redis:{evil}", "redis:" + "W" * 200, "postgres"))
+    run = check("answers", (f"redis:{evil}", "redis:" + "W" * 70))
     assert run.judgement is not None
     run.judgement.base.label = f"{evil}==1"
     run.judgement.base.commit = ""
