@@ -89,15 +89,16 @@ def rates(
     deciding: Sequence[str] = DECIDING,
     tolerances: Mapping[str, Tolerance] = TOLERANCES,
 ) -> Rates:
-    """Draw every cell's blocks with replacement, `repeats` times as many as a check has at most, and judge each draw.
+    """Draw from every cell's blocks with replacement, `repeats` times all that a check may have, and judge each draw.
 
     `pairs` is how many were asked about: for more than one, the others are taken to show nothing, which is the
-    strictest that Holm can be. The verdicts are those of `reports.judge`, and exact; the same seed gives the same.
+    strictest that Holm can be. Blocks that lack a metric that decides are left out. The verdicts are exactly those of
+    `reports.judge`, and the same seed gives the same.
     """
     family = pairs * len(deciding)
     found = Rates(rules, pairs, [], [], {}, [])
     for number, ((variant, planted), blocks) in enumerate(recorded.cells().items()):
-        usable = [each for each in blocks if all(metric in each.metrics for metric in deciding)]
+        usable = [each for each in blocks if all(min(each.metrics.get(metric, (0.0,))) > 0 for metric in deciding)]
         if len(usable) < rules.looks[0]:
             found.too_few.append(f"{variant} at {planted:.0%}: {len(usable)} blocks of at least {rules.looks[0]}")
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports.files import RunUnreadable, write_atomically
 from reports.format import Environment  # noqa: TC001 - pydantic reads annotations at run time
@@ -29,7 +29,7 @@ class Block(_Data):
     planted: float
     """Share of its CPU that the head wasted on purpose; 0 is base against base."""
     block: int
-    metrics: dict[str, tuple[PositiveFloat, PositiveFloat]]
+    metrics: dict[str, tuple[float, float]]
     """Base and head, by metric."""
 
 
