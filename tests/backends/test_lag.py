@@ -24,6 +24,8 @@ LONG_BLOCK_S = 0.1
 ROUNDING_S = 0.002
 """A loop's own timers are as coarse as this."""
 TICK_S = 0.02
+ENOUGH = 15
+PATIENCE_S = 60.0
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="there is no timerfd")
 
@@ -43,8 +45,9 @@ async def idle() -> list[float]:
     late: list[float] = []
     began = time.monotonic()
     async with lag.watched(late.append):
-        await asyncio.sleep(0.5)
-    assert 10 <= len(late) <= (time.monotonic() - began) / TICK_S
+        while len(late) < ENOUGH:  # noqa: ASYNC110 - ticks tell nobody
+            await asyncio.sleep(TICK_S)
+    assert len(late) <= (time.monotonic() - began) / TICK_S
     return late
 
 
@@ -64,10 +67,12 @@ async def blocked(block_s: float = BLOCK_S) -> list[float]:
 def test_an_idle_loop_is_late_by_less_than_a_timer_of_uvloops_is_rounded(
     run: Callable[[Main], list[float]],
 ) -> None:
+    """In the best of many: a loop that shares its CPU is not idle."""
     medians: list[float] = []
-    while len(medians) < 20 and min(medians, default=1) > 0.0003:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and min(medians, default=1) > 0.0003:
         medians.append(statistics.median(run(idle)))
-    assert min(medians) < 0.0003, "the best of many: a loop that shares its CPU is not idle"
+    assert min(medians) < 0.0003
 
 
 def test_a_block_is_seen(run: Callable[[Main], list[float]]) -> None:

@@ -139,10 +139,10 @@ def test_a_pause_of_the_store_is_the_stores(
     with serving(name, processes, servers, namespace, tmp_path) as served:
         served.visit(1)
         with redis.Redis.from_url(url_of(name, servers)) as server:
-            server.client_pause(10 * PLANTED_MS, all=True)
+            server.client_pause(15 * PLANTED_MS, all=True)
         assert served.ask("GET", "/profile").status_code == 200
         counted = served.counted()
-    # The pause had begun before the request did.
+    # The pause had begun before the request did; a busy machine may let a second of it pass.
     planted_us = 5 * PLANTED_MS * 1e3
     assert counted["store"]["total_us"] > planted_us
     assert counted["framework"]["total_us"] + counted["session"]["total_us"] < sum(served.took_us) - planted_us
@@ -208,7 +208,7 @@ def test_an_idle_app_wakes_on_time(processes: Processes, servers: Servers, names
     if sys.platform != "linux":
         pytest.skip("there is no timerfd")
     with serving("none", processes, servers, namespace, tmp_path) as served:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         medians: list[float] = []
         while min(medians, default=1e9) > 300 and time.monotonic() < deadline:
             time.sleep(0.5)  # the file is replaced every two seconds, which tells nobody

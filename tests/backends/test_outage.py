@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from backends import discovery
-from backends.store import Record, Refused, Store, StoreUnavailable, mint
+from backends.store import Record, Refused, Store, StoreUnavailable, Traits, mint
 from harness.servers.server import discover
 from harness.servers.wheel import free_port
 from tests.backends.records import soon
@@ -39,6 +39,12 @@ POOL = 4
 WATCHERS = 2
 SECRET = "s3cr3t/pa:ss"
 ESCAPED = "s3cr3t%2Fpa%3Ass"
+
+
+def is_as_durable_as_by_default(variant: discovery.Variant, traits: Traits) -> bool:
+    """Leave the others out: how durably a server keeps what it has changes nothing in how it is reached and lost."""
+    _, default = make(variant.backend.name)
+    return traits.durability == default.traits.durability
 
 
 class Server:
@@ -200,7 +206,7 @@ async def asked(request: Callable[[], Awaitable[Answer]]) -> Answer:
             await asyncio.sleep(0.01)
 
 
-@on(has_server, is_bounded)
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 def test_refused_until_the_server_is_there(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def refused() -> None:
         await unavailable(store.open)
@@ -218,7 +224,7 @@ def test_refused_until_the_server_is_there(store: Store, server: Server, runner:
     runner.run(there())
 
 
-@on(has_server, is_bounded)
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 def test_frozen_for_a_while(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def outage() -> None:
         await asked(store.open)
@@ -236,7 +242,7 @@ def test_frozen_for_a_while(store: Store, server: Server, runner: asyncio.Runner
     runner.run(outage())
 
 
-@on(has_server, is_bounded)
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 def test_frozen_before_it_is_opened(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def outage() -> None:
         with server.frozen():
@@ -249,7 +255,7 @@ def test_frozen_before_it_is_opened(store: Store, server: Server, runner: asynci
     runner.run(outage())
 
 
-@on(has_server, is_bounded)
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 def test_killed_in_the_middle_of_a_request_and_restarted_empty(
     store: Store, server: Server, runner: asyncio.Runner
 ) -> None:
@@ -277,7 +283,7 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
     runner.run(restarted(lost))
 
 
-@on(has_server, is_bounded)
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def give_up() -> None:
         await asked(store.open)
@@ -297,7 +303,7 @@ def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Serve
     runner.run(give_up())
 
 
-@on(has_server, is_bounded)
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 @pytest.mark.parametrize("listening", [True, False])
 def test_no_error_holds_the_password(
     name: str, server: Server, namespace: str, runner: asyncio.Runner, *, listening: bool
