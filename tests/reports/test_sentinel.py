@@ -50,6 +50,9 @@ def test_the_sentinel() -> None:
     few = sentinel(pair([0.08 + each for each in eight[:7]]))
     assert few.state == "INCONCLUSIVE"
     assert "7 blocks" in few.reasons[0]
+    empty = pair(eight)
+    empty.values.clear()
+    assert sentinel(empty).state == "INCONCLUSIVE"
     assert "came to nothing" in (sentinel_out(pair(eight, invalid=["the base failed"])) or "")
     broken = pair(eight)
     broken.values[P50][0][2] = 0.0
