@@ -100,7 +100,7 @@ def _turned(pair: Pair, recorded: Comparison | None) -> Pair:
 def _in_its_run(comparison: Comparison, run: Run) -> Comparison:
     """Return a comparison in the light of what else the run's check found.
 
-    Exact counts that rose are a regression whatever the clock says. Where the sentinel was out of range, no time counts.
+    Exact counts that rose are a regression whatever the clock says. With the sentinel out of range, no time counts.
     """
     if run.judgement is None:
         return comparison
