@@ -29,6 +29,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=THIS_PYTHON)
+def regress(session: nox.Session) -> None:
+    """Say whether this tree is slower than another revision: nox -s regress -- --base REF [VARIANT…]."""
+    install(session)
+    session.run("session-bench", "regress", *session.posargs)
+
+
+@nox.session(python=THIS_PYTHON)
 def report(session: nox.Session) -> None:
     """Draw a recorded run's report again: nox -s report -- results/RUN."""
     install(session)
