@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from harness import installers, revisions
-from harness.config import nearest
+from harness import installers, requirements, revisions
 from harness.errors import ComponentError, UsageError
 from harness.processes import Processes
 from harness.shelf import Hold, Shelf
@@ -31,7 +29,6 @@ _FORMAT = "1"
 _KEPT = 10
 _PINS_LAST_S = 86_400
 """So long a resolution is taken again, lest a release of the last minute rebuild both arms."""
-_CONSTRAINT = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?\s*(?:[=<>!~]=|[<>])[^;@\s]+")
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def build_both(
     `base_with` holds it to, on the interpreter of its own. Raises UsageError where what is asked for cannot be, and
     ComponentError where it cannot be built.
     """
-    held = [_constraint(text) for text in base_with]
+    held = [requirements.constraint(text) for text in base_with]
     if base_ref is None and not held and base_python is None:
         raise UsageError("Nothing sets base apart from head: give --base REF, --base-with PKG==VERSION or both.")
     with Processes() as processes:
@@ -82,7 +79,7 @@ def build_both(
         base_side = _Side("base", label, there, own, workshop.laid_out(there))
         head_pins = workshop.pins(head_side, [], None)
         base_pins = workshop.pins(base_side, held, (head_side, head_pins))
-        _check_held(held, base_pins, workshop.name(base_side))
+        requirements.check_held(held, base_pins, workshop.name(base_side))
         keys = [workshop.key(side, pins) for side, pins in ((base_side, base_pins), (head_side, head_pins))]
         if keys[0] == keys[1] and there.id != here.id:
             say("Base and head install the very same files: their difference lies outside the project's packages.")
@@ -164,12 +161,12 @@ class _Workshop:
 
         def make(folder: Path) -> None:
             files = side.files.folder()
-            lock, locked = installers.locked(files)
+            lock, locked = requirements.locked(files)
             if other and not held and not lock and _same_requirements(side, other[0]):
                 pins = given
             else:
                 self._say(f"Resolving what {side.role} requires{f', as its own {lock} says' if lock else ''}.")
-                pins = self._tool.pins(files, side.python, held, locked or given)
+                pins = self._tool.pins(files, self._wheel(side), side.python, held, locked or given)
             folder.mkdir()
             (folder / "pins.json").write_text(json.dumps(pins))
 
@@ -181,7 +178,7 @@ class _Workshop:
 
     def name(self, side: _Side) -> str:
         """Return the project's own normalised name."""
-        return installers.normal(self._wheel(side).name.partition("-")[0])
+        return requirements.normal(self._wheel(side).name.partition("-")[0])
 
     def key(self, side: _Side, pins: Sequence[str]) -> str:
         """Return a digest of all that an environment is made from: 16 digits, so that its path is as long as any."""
@@ -192,12 +189,12 @@ class _Workshop:
 
         def make(folder: Path) -> None:
             self._say(f"Building {side.role} ({side.label}) with {self._version}.")
-            requirements = self._processes.folder / "requirements.txt"
-            requirements.write_text("\n".join(pins))
+            pinned = self._processes.folder / "requirements.txt"
+            pinned.write_text("\n".join(pins))
             self._tool.environment(folder, side.python)
-            self._tool.install(folder, requirements, self._wheel(side))
+            self._tool.install(folder, pinned, self._wheel(side))
             if not (installers.site_packages(folder) / "backends").is_dir():
-                raise installers.RefusedError(
+                raise requirements.RefusedError(
                     "its wheel holds no `backends` package; name it among the wheel's packages"
                 )
             self._tool.compile(folder)
@@ -243,7 +240,7 @@ def _explained(what: str, *, usage: bool = False) -> Iterator[None]:
     """Turn a tool's refusal, or a full disk, into an error of ours that carries its reason."""
     try:
         yield
-    except installers.RefusedError as error:
+    except requirements.RefusedError as error:
         if usage:
             raise UsageError(f"{what}: {error}. Hold base to versions that go together.") from None
         raise ComponentError(f"{what}: {error}. Mend that, and run it again: what is built already is kept.") from None
@@ -251,37 +248,9 @@ def _explained(what: str, *, usage: bool = False) -> Iterator[None]:
         raise ComponentError(f"{what}: {error.strerror} ({error.filename}).") from None
 
 
-def _constraint(text: str) -> str:
-    if not _CONSTRAINT.fullmatch(text.strip()):
-        raise UsageError(
-            f"--base-with takes PKG==VERSION, such as redis==7.1, not {installers.without_secrets(text)!r}."
-        )
-    return re.sub(r"\s+", "", text)
-
-
-def _check_held(held: Sequence[str], pins: Sequence[str], own: str) -> None:
-    names = {installers.name_of(pin) for pin in pins}
-    for name in map(installers.name_of, held):
-        if name == own:
-            raise UsageError(f"--base-with {name}: that is the project itself; compare its revisions with --base REF.")
-        if name not in names:
-            raise UsageError(f"--base-with {name}: the project does not require it; {nearest(name, names)}.")
-
-
 def _same_requirements(one: _Side, other: _Side) -> bool:
-    if one.python != other.python:
-        return False
-    if one.tree.id == other.tree.id:
-        return True
-    tables = []
-    for side in (one, other):
-        content = installers.pyproject(side.files.folder())
-        project = content.get("project", {})
-        if project.get("dynamic"):
-            return False
-        wanted = [project.get(key) for key in ("dependencies", "optional-dependencies", "requires-python")]
-        tables.append([*wanted, content.get("tool", {}).get("uv"), installers.locked(side.files.folder())])
-    return tables[0] == tables[1]
+    same_tree = one.tree.id == other.tree.id
+    return one.python == other.python and (same_tree or requirements.same(one.files.folder(), other.files.folder()))
 
 
 def _contents(wheel: Path) -> list[object]:

@@ -14,14 +14,16 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
+from harness import requirements
 from harness.errors import ComponentError, UsageError
+from harness.requirements import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,10 +52,6 @@ class Interpreter:
     path: str
     version: str
     identity: str
-
-
-class RefusedError(Exception):
-    """The tool could not do it; the message is its reason, in one paragraph without secrets."""
 
 
 def interpreter(program: str | None) -> Interpreter:
@@ -95,9 +93,9 @@ class Installer(ABC):
 
     @abstractmethod
     def pins(
-        self, project: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
+        self, project: Path, wheel: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
     ) -> list[str]:
-        """Resolve the project's requirements with its extras into `name==version` lines.
+        """Resolve what the project (its files, or its wheel) requires with its extras into `name==version` lines.
 
         Constraints hold; preferred versions are kept wherever the requirements allow them.
         """
@@ -107,7 +105,7 @@ class Installer(ABC):
         """Make an empty environment."""
 
     @abstractmethod
-    def install(self, folder: Path, requirements: Path, wheel: Path) -> None:
+    def install(self, folder: Path, pinned: Path, wheel: Path) -> None:
         """Install exactly these pins and the wheel, with no bytecode yet."""
 
     def compile(self, folder: Path) -> None:
@@ -150,13 +148,18 @@ class Uv(Installer):
         self._uv("build", "--wheel", "--out-dir", str(into), "--python", python.path, cwd=project)
 
     def pins(
-        self, project: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
+        self,
+        project: Path,
+        wheel: Path,  # noqa: ARG002 - the project's files say more: [tool.uv]
+        python: Interpreter,
+        constraints: Sequence[str],
+        preferred: Sequence[str],
     ) -> list[str]:
         """`uv pip compile`, which keeps what its output file pins already."""
         output, held = self._processes.folder / "pins.txt", self._processes.folder / "constraints.txt"
         output.write_text("\n".join(preferred))
         held.write_text("\n".join(constraints))
-        extras = [word for extra in extras_of(project) for word in ("--extra", extra)]
+        extras = [word for extra in requirements.extras_of(project) for word in ("--extra", extra)]
         self._uv(
             *("pip", "compile", "pyproject.toml", *extras, "--python", python.path, "--constraints", str(held)),
             *("--no-header", "--no-annotate", "--output-file", str(output)),
@@ -168,11 +171,11 @@ class Uv(Installer):
         """`uv venv`."""
         self._uv("venv", "--no-project", "--python", python.path, str(folder))
 
-    def install(self, folder: Path, requirements: Path, wheel: Path) -> None:
+    def install(self, folder: Path, pinned: Path, wheel: Path) -> None:
         """`uv pip install` without dependencies: they are pinned."""
         self._uv(
             *("pip", "install", "--no-deps", "--no-compile-bytecode", "--python", python_of(folder)),
-            *("--requirement", str(requirements), str(wheel)),
+            *("--requirement", str(pinned), str(wheel)),
         )
 
     def _uv(self, *arguments: str, cwd: Path | None = None) -> None:
@@ -192,35 +195,33 @@ class Pip(Installer):
         self._pip(python.path, "wheel", "--no-deps", "--wheel-dir", str(into), str(project))
 
     def pins(
-        self, project: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
+        self, project: Path, wheel: Path, python: Interpreter, constraints: Sequence[str], preferred: Sequence[str]
     ) -> list[str]:
         """Ask pip for a dry run's report; preferred versions are tried as constraints, then let go."""
         try:
-            return self._report(project, python, [*constraints, *_others(preferred, constraints)])
+            return self._report(project, wheel, python, [*constraints, *requirements.others(preferred, constraints)])
         except RefusedError:
             if not preferred:
                 raise
-            return self._report(project, python, constraints)
+            return self._report(project, wheel, python, constraints)
 
     def environment(self, folder: Path, python: Interpreter) -> None:
         """`python -m venv`."""
         self._run(python.path, "-I", "-m", "venv", "--without-pip", str(folder))
 
-    def install(self, folder: Path, requirements: Path, wheel: Path) -> None:
+    def install(self, folder: Path, pinned: Path, wheel: Path) -> None:
         """`pip install` without dependencies: they are pinned."""
-        self._pip(
-            python_of(folder), "install", "--no-deps", "--no-compile", "--requirement", str(requirements), str(wheel)
-        )
+        self._pip(python_of(folder), "install", "--no-deps", "--no-compile", "--requirement", str(pinned), str(wheel))
 
-    def _report(self, project: Path, python: Interpreter, constraints: Sequence[str]) -> list[str]:
+    def _report(self, project: Path, wheel: Path, python: Interpreter, constraints: Sequence[str]) -> list[str]:
         held, report = self._processes.folder / "constraints.txt", self._processes.folder / "report.json"
         held.write_text("\n".join(constraints))
-        extras = ",".join(extras_of(project))
+        extras = ",".join(requirements.extras_of(project))
         self._pip(
             *(python.path, "install", "--dry-run", "--ignore-installed", "--report", str(report)),
-            *("--constraint", str(held), f"{project}[{extras}]" if extras else str(project)),
+            *("--constraint", str(held), f"{wheel}[{extras}]" if extras else str(wheel)),
         )
-        return sorted(_pin(item) for item in json.loads(report.read_text())["install"] if not _is(item, project))
+        return sorted(_pin(item) for item in json.loads(report.read_text())["install"] if not _is(item, wheel))
 
     def _pip(self, python: str, *arguments: str) -> None:
         # Through our own interpreter: `--python` needs no pip there.
@@ -263,80 +264,19 @@ def site_packages(folder: Path) -> Path:
 def installed(folder: Path) -> dict[str, str]:
     """Return what an environment holds, by normalised name."""
     found = metadata.distributions(path=[str(site_packages(folder))])
-    return dict(sorted((normal(each.metadata["Name"]), each.version) for each in found))
-
-
-def normal(name: str) -> str:
-    """Return a distribution's name as the index normalises it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def pyproject(project: Path) -> dict[str, Any]:
-    """Read a project's pyproject.toml."""
-    try:
-        return tomllib.loads((project / "pyproject.toml").read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RefusedError(f"its pyproject.toml is not valid: {error}") from None
-
-
-def extras_of(project: Path) -> list[str]:
-    """Return `all` where the project has such an extra, else every extra: an arm is to serve any backend."""
-    extras = sorted(pyproject(project).get("project", {}).get("optional-dependencies", {}))
-    return ["all"] if "all" in extras else extras
-
-
-def locked(project: Path) -> tuple[str, list[str]]:
-    """Return the name of the project's own lock and what it pins; both are empty where it has none.
-
-    A name that a lock pins more than once, for several platforms, is left to the resolver.
-    """
-    for name in ("uv.lock", "pylock.toml"):
-        if (lock := project / name).is_file():
-            try:
-                content = tomllib.loads(lock.read_text())
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise RefusedError(f"its {name} is not valid: {error}") from None
-            packages = [*content.get("package", []), *content.get("packages", [])]
-            local = {"editable", "virtual", "directory"}
-            return name, _once(
-                f"{each['name']}=={each['version']}"
-                for each in packages
-                if "version" in each and not local & set(each.get("source", {}))
-            )
-    for name in ("requirements.lock", "requirements.lock.txt"):
-        if (lock := project / name).is_file():
-            return name, _once(re.findall(r"^([\w.-]+==[\w.!+]+)", lock.read_text(), re.MULTILINE))
-    return "", []
-
-
-def _once(pins: Iterable[str]) -> list[str]:
-    pins = sorted(pins)
-    names = [normal(pin.partition("==")[0]) for pin in pins]
-    return [pin for pin, name in zip(pins, names, strict=True) if names.count(name) == 1]
-
-
-def _others(preferred: Sequence[str], constraints: Sequence[str]) -> list[str]:
-    """Return the preferred pins of packages that no constraint speaks of."""
-    held = {name_of(constraint) for constraint in constraints}
-    return [pin for pin in preferred if name_of(pin) not in held and "==" in pin]
-
-
-def name_of(requirement: str) -> str:
-    """Return the normalised name that a requirement begins with."""
-    return normal(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])
+    return dict(sorted((requirements.normal(each.metadata["Name"]), each.version) for each in found))
 
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("#", " ", "-"))]
 
 
-def _is(item: dict[str, Any], project: Path) -> bool:
-    url: str = item["download_info"].get("url", "")
-    return url.startswith("file:") and Path(url.removeprefix("file://")).resolve() == project.resolve()
+def _is(item: dict[str, Any], wheel: Path) -> bool:
+    return bool(item["is_direct"]) and Path(unquote(urlsplit(item["download_info"]["url"]).path)).name == wheel.name
 
 
 def _pin(item: dict[str, Any]) -> str:
-    name = normal(item["metadata"]["name"])
+    name = requirements.normal(item["metadata"]["name"])
     return f"{name} @ {item['download_info']['url']}" if item["is_direct"] else f"{name}=={item['metadata']['version']}"
 
 
@@ -346,11 +286,11 @@ def _importable(site: Path) -> set[Path]:
     parts: dict[str, set[str]] = {}
     needs: dict[str, set[str]] = {}
     for each in metadata.distributions(path=[str(site)]):
-        name = normal(each.metadata["Name"])
+        name = requirements.normal(each.metadata["Name"])
         tops = {file.parts[0] for file in each.files or [] if file.suffix == ".py"} - {".."}
         parts[name] = tops
         owners.update(dict.fromkeys((top.removesuffix(".py") for top in tops), name))
-        needs[name] = {name_of(text) for text in each.requires or [] if "extra ==" not in text}
+        needs[name] = {requirements.name_of(text) for text in each.requires or [] if "extra ==" not in text}
     project = owners["backends"]
     served = parts[project] - _NEVER_SERVED
     wanted = {"uvicorn", "uvloop", "httptools", *(owners.get(name, "") for name in _imports(site, served))} - {project}
@@ -376,8 +316,8 @@ def _imports(site: Path, tops: Iterable[str]) -> set[str]:
 def _reason(said: str) -> str:
     """Make one paragraph of what a tool said at its end, without anybody's password."""
     text = without_secrets(said)
-    begins = [match.start() for match in re.finditer(r"^(?:ERROR:|error:)", text, re.MULTILINE)]
-    text = text[begins[0] :] if begins else text
+    begins = [match.end() for match in re.finditer(r"^(?:ERROR|error): ", text, re.MULTILINE)]
+    text = re.sub(r"\s*\n\s*cause: |\s*\nERROR: ", ": ", text[begins[0] :] if begins else text)
     if len(text) > _MOST_SAID:
         # A resolver's last paragraph is its conclusion.
         text = [paragraph for paragraph in text.split("\n\n") if paragraph.strip()][-1]
