@@ -11,6 +11,7 @@ from harness.compare import compare
 from harness.errors import Exit, MeasurementError, UsageError
 from reports.files import RunUnreadable, write_run
 from reports.format import Arm
+from tests.harness.command import session_bench
 from tests.reports.two_runs import FORBIDS, NONE, POSTGRES, REDIS, alter, figures, interleaved, run, steady, trial
 
 if TYPE_CHECKING:
@@ -190,3 +191,18 @@ def test_arms_of_different_pairs_were_not_served_side_by_side(tmp_path: Path) ->
     with pytest.raises(UsageError, match=r"its pairs: redis@base redis@head, postgres@base postgres@head\."):
         compare([folder, "redis@head", "postgres@head"], as_json=False)
     assert compare([folder, "redis@base", "redis@head"], as_json=True) is Exit.INVALID
+
+
+# The command itself.
+
+
+def test_the_command_prints_the_reason_and_ends_with_its_code(tmp_path: Path) -> None:
+    refused = session_bench(tmp_path, "compare", str(REFERENCE), copied(tmp_path, {"plan.load.rate_per_s": 300.0}))
+    assert refused.returncode == 3
+    assert "REFUSED" in refused.stdout
+    assert "200 arrivals/s" in refused.stdout
+    assert "300 arrivals/s" in refused.stdout
+    unknown = session_bench(tmp_path, "compare", str(REFERENCE), "redis", "postgrse")
+    assert unknown.returncode == 2
+    assert "did you mean 'postgres'?" in unknown.stderr
+    assert len(unknown.stderr.splitlines()) == 1
