@@ -245,7 +245,8 @@ def _explained(what: str, *, usage: bool = False) -> Iterator[None]:
             raise UsageError(f"{what}: {error}. Hold base to versions that go together.") from None
         raise ComponentError(f"{what}: {error}. Mend that, and run it again: what is built already is kept.") from None
     except OSError as error:
-        raise ComponentError(f"{what}: {error.strerror} ({error.filename}).") from None
+        where = f" ({error.filename})" if error.filename else ""
+        raise ComponentError(f"{what}: {error.strerror}{where}. Mend that, and run it again.") from None
 
 
 def _same_requirements(one: _Side, other: _Side) -> bool:

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 1800
 """Half a gigabyte over a slow line."""
 _MOST_SAID = 600
-_NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "UV_TARGET",
+_NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_TARGET",
              "UV_PREFIX", "PIP_EDITABLE", "PIP_REQUIREMENT", "PIP_REPORT", "UV_BUILD_CONSTRAINT")  # fmt: skip
 """What would have an installation end up elsewhere, or hold something else."""
 _NEVER_SERVED = {"harness", "reports", "scenarios"}
 """Our packages that no app imports."""
 _ASK = (
-    "import json, os, platform, sys; exe = getattr(sys, '_base_executable', None) or sys.executable; "
+    "import json, os, platform, sys; base = getattr(sys, '_base_executable', None) or ''; "
+    "exe = base if os.path.exists(base) else sys.executable; "
     "print(json.dumps([os.path.realpath(exe), exe, platform.python_version(), sys.version, sys.platform, "
     "platform.machine(), platform.python_implementation()]))"
 )
