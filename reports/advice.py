@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reports.family import Rules
-from reports.judge import blocks_to_settle
+from reports.judge import MOST_BLOCKS, blocks_to_settle
 from reports.sentences import and_more, counted, more, void
 from reports.text import plain
 from reports.units import plural
@@ -62,21 +62,18 @@ def _look_at(run: Run, judgement: Judgement) -> list[str]:
 
 def settling(run: Run, judgement: Judgement) -> list[str]:
     """Return how many blocks, and minutes, would settle all pairs that are open."""
-    if judgement.look is None:
+    open_ones = [each for each in run.comparisons if each.state == "INCONCLUSIVE"]
+    if judgement.look is None or not open_ones:
         return []
     rules = Rules(tuple(judgement.looks), tuple(judgement.spent), judgement.alpha, judgement.fail_on)
     family = sum(judged.decides for each in run.comparisons for judged in each.metrics)
-    needed = [
-        blocks
-        for each in run.comparisons
-        if each.state == "INCONCLUSIVE"
-        and (blocks := blocks_to_settle(each, rules, look=judgement.look, family=family)) is not None
-    ]
-    if not needed:
-        return []
+    needed = [blocks_to_settle(each, rules, look=judgement.look, family=family) or math.inf for each in open_ones]
+    if max(needed) > MOST_BLOCKS:
+        return [f"Not even {MOST_BLOCKS} blocks would settle it: what was seen lies where slower and tolerated meet."]
+    blocks = int(max(needed))
     block_s = seconds_per_block(run)
-    minutes = f", {plural(math.ceil(max(needed) * block_s / 60), 'minute')} in all," if block_s else ""
-    return [f"By the noise of this run about {plural(max(needed), 'block')}{minutes} would settle it."]
+    minutes = f", {plural(math.ceil(blocks * block_s / 60), 'minute')} in all," if block_s else ""
+    return [f"By the noise of this run about {plural(blocks, 'block')}{minutes} would settle it."]
 
 
 def seconds_per_block(run: Run) -> float | None:

@@ -56,14 +56,6 @@ class Document(_Data):
     environment: Environment
 
 
-class Compared(_Data):
-    """Pairs that were compared without a check of their own; `advisory` says why they gate nothing, or were refused."""
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    advisory: str | None
-    comparisons: list[Comparison]
-
-
 def document(run: Run, judgement: Judgement) -> Document:
     """Return what judgement.json holds."""
     return Document(
@@ -83,8 +75,3 @@ def document(run: Run, judgement: Judgement) -> Document:
 def render(run: Run, judgement: Judgement) -> str:
     """Return judgement.json."""
     return document(run, judgement).model_dump_json(indent=2) + "\n"
-
-
-def compared(comparisons: list[Comparison], *, advisory: str | None) -> Compared:
-    """Return pairs for machines, as `judged.comparison_table` does for people."""
-    return Compared(advisory=advisory, comparisons=comparisons)

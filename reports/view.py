@@ -12,7 +12,7 @@ from reports.units import MISSING, plural
 from reports.verdict import GRAVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from reports.format import Figures, Load, Run, Server, Spread, Summary, Trial, Variant
 
@@ -146,15 +146,29 @@ def throughput(run: Run) -> str:
 def title(run: Run) -> str:
     """Return the run in a line."""
     plan = run.plan
-    return f"{plan.scenario}, {load(plan.load)} · {plan.profile}: {blocks(run)} of {units.seconds(plan.window_s)}"
+    told = load(plan.load, _rates(run))
+    return f"{plan.scenario}, {told} · {plan.profile}: {blocks(run)} of {units.seconds(plan.window_s)}"
 
 
-def load(told: Load) -> str:
-    """Return what the generator was told, such as "open load, 300 arrivals/s, at most 64 in flight"."""
+def _rates(run: Run) -> list[float]:
+    """Return the rates of a regression check, in which every pair may have its own."""
+    pairs = [trial.load for trial in run.trials if trial.purpose == "pair" and trial.load is not None]
+    return sorted({told.rate_per_s for told in pairs if told.rate_per_s is not None})
+
+
+def load(told: Load, rates: Sequence[float] = ()) -> str:
+    """Return what the generator was told, such as "open load, 300 arrivals/s, at most 64 in flight".
+
+    `rates` are those of a plan that leaves its own open.
+    """
     if told.kind == "closed":
         return f"closed load, {plural(told.users, 'user')}"
     even = ", evenly spaced" if told.arrivals == "constant" else ""
-    return f"open load, {arrivals(told)}{even}, at most {told.users:,} in flight"
+    said = f"{arrivals(told)}{even}, "
+    if told.rate_per_s is None:
+        ends = dict.fromkeys(map(units.per_second, (rates[0], rates[-1]) if rates else ()))
+        said = f"{' to '.join(ends)} arrivals/s{even}, " if ends else ""
+    return f"open load, {said}at most {told.users:,} in flight"
 
 
 def arrivals(told: Load) -> str:
@@ -203,7 +217,8 @@ def caption(run: Run, only: Variant | None = None) -> list[str]:
     servers = "; ".join(f"{names}: {server.label}" for names, server in shown)
     meaning = "Closed load: service time under saturation, not comparable to open load."
     if is_open(run):
-        meaning = "Open load: response time from the intended start, at the same rate for every variant."
+        alike = "every variant" if run.judgement is None else "base and head"
+        meaning = f"Open load: response time from the intended start, at the same rate for {alike}."
     return [
         f"{title(run)}. {meaning}",
         *([f"{servers}."] if servers else []),

@@ -15,7 +15,7 @@ P50 = {"memory": 1_010, "cookie": 1_012, "redis": 1_700, "mongodb": 2_300, "mong
 def bench(blocks: int = 16, *, closed: bool = False) -> Run:
     """Return a bench of eight variants: some alike, some not, one that is too noisy to be told."""
     dice = random.Random(5)  # noqa: S311 - a simulation
-    variants = [subject.variant for subject in synthetic.EIGHT]
+    variants = [subject.variant.model_copy(deep=True) for subject in synthetic.EIGHT]
     names = [variant.name for variant in variants]
     load = Load(users=16) if closed else Load(kind="open", users=64, rate_per_s=300)
     run = Run(
