@@ -128,7 +128,7 @@ class Installer(ABC):
             child.stop()
             raise RefusedError(f"it did not end within {_TIMEOUT_S / 60:.0f} minutes")
         if code and not may_fail:
-            raise RefusedError(_reason(log.read_text(errors="replace")))
+            raise RefusedError(reason(log.read_text(errors="replace")))
 
 
 class Uv(Installer):
@@ -314,15 +314,18 @@ def _imports(site: Path, tops: Iterable[str]) -> set[str]:
     return names
 
 
-def _reason(said: str) -> str:
-    """Make one paragraph of what a tool said at its end, without anybody's password."""
+def reason(said: str) -> str:
+    """Make one paragraph of what a tool said at its end, without its advice and without anybody's password."""
     text = without_secrets(said)
     begins = [match.end() for match in re.finditer(r"^(?:ERROR|error): ", text, re.MULTILINE)]
     text = re.sub(r"\s*\n\s*cause: |\s*\nERROR: ", ": ", text[begins[0] :] if begins else text)
+    text = text.partition("\nTo fix this you could try to:")[0]
+    if len(text) > _MOST_SAID and "we can conclude that" in text:
+        text = text.rstrip().rpartition("\n\n")[2]  # where uv's reasoning arrives
+    text = " ".join(text.split())
     if len(text) > _MOST_SAID:
-        # A resolver's last paragraph is its conclusion.
-        text = [paragraph for paragraph in text.split("\n\n") if paragraph.strip()][-1]
-    return " ".join(text.split())[-_MOST_SAID:].rstrip(".") or "it said nothing"
+        text = f"{text[: _MOST_SAID // 2]} … {text[-_MOST_SAID // 2 :]}"
+    return text.rstrip(".") or "it said nothing"
 
 
 def without_secrets(text: str) -> str:

@@ -250,6 +250,53 @@ def test_secrets_are_struck_out(monkeypatch: pytest.MonkeyPatch, text: str, clea
     assert installers.without_secrets(text) == clean
 
 
+PIP_SAID = """\
+Collecting fastapi
+ERROR: Cannot install shop and shop[all]==1 because these package versions have conflicting dependencies.
+
+The conflict is caused by:
+    fastapi 0.165.0 depends on starlette>=1.6.0
+    The user requested (constraint) starlette==0.20
+
+To fix this you could try to:
+1. loosen the range of package versions you've specified
+
+ERROR: ResolutionImpossible: for help visit https://pip.example.org/
+"""
+UV_SAID = f"""\
+error: No solution found when resolving dependencies
+  cause: Because there is much to say {"and more " * 100}
+         we can conclude that it is unclear.
+
+         And because shop depends on fastapi>=0.120, we can conclude that your requirements are unsatisfiable.
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            PIP_SAID,
+            (
+                "Cannot install shop and shop[all]==1 because these package versions have conflicting dependencies. "
+                "The conflict is caused by: fastapi 0.165.0 depends on starlette>=1.6.0 The user requested "
+                "(constraint) starlette==0.20"
+            ),
+        ),
+        (
+            UV_SAID,
+            "And because shop depends on fastapi>=0.120, we can conclude that your requirements are unsatisfiable",
+        ),
+        ("error: Failed to fetch\n  cause: no route\n  cause: to host\n", "Failed to fetch: no route: to host"),
+        ("warning: slow\n", "warning: slow"),
+        ("", "it said nothing"),
+        ("word " * 400, f"{'word ' * 60} … {'word ' * 60}".replace("  ", " ").rstrip()),
+    ],
+)
+def test_a_tool_is_quoted_in_one_paragraph(said: str, told: str) -> None:
+    assert installers.reason(said).split() == told.split()
+
+
 @pytest.mark.skipif(find_spec("pip") is None, reason="there is no pip beside this interpreter")
 def test_without_uv_pip_builds_both(builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installers, "choose", installers.Pip)
