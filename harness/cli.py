@@ -165,8 +165,24 @@ def regress(  # noqa: PLR0917 - a verb's options
         minutes=minutes,
         exits=verb.exit_codes(exits or []),
     )
-    given = {name: value for name, value in {"scenario": scenario, "out": out and str(out)}.items() if value}
-    raise typer.Exit(verb.regress(asked, given, settings or [], fail_on=fail_on, as_json=as_json))
+    flags = {"scenario": scenario, "out": out and str(out), "regress": {"fail_on": fail_on} if fail_on else None}
+    given = {name: value for name, value in flags.items() if value is not None}
+    raise typer.Exit(verb.regress(asked, given, settings or [], as_json=as_json))
+
+
+@app.command()
+def compare(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN_A RUN_B | RUN V1 V2", help="Two recorded runs, or a run and two of its variants."),
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Set two variants of a run against each other, with a verdict; or two runs, as advice at best."""
+    from harness import compare as verb  # noqa: PLC0415 - each verb loads what it needs
+
+    raise typer.Exit(verb.compare(what, as_json=as_json))
 
 
 @app.command()

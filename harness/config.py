@@ -15,6 +15,7 @@ from harness.errors import UsageError
 
 _BUILT_IN = Path(__file__).with_name("profiles.toml")
 _PREFIX = "SESSION_BENCH_"
+_TABLES = {"variants", "regress"}
 _ELSEWHERE = {"REDIS_URL", "MONGODB_URL", "POSTGRES_URL", "HTTP_URL", "DEBUG"}
 """Environment names with our prefix that are no settings."""
 
@@ -116,14 +117,8 @@ class Settings(_Table):
     regress: RegressTable = Field(RegressTable.model_validate({}), description="how `regress` judges")
 
 
-def load(
-    flags: dict[str, Any],
-    *,
-    folder: Path | None = None,
-    environ: dict[str, str] | None = None,
-    regress: dict[str, Any] | None = None,
-) -> Settings:
-    """Merge the layers; `flags` holds only what was given, `regress` what flags say of the table of this name.
+def load(flags: dict[str, Any], *, folder: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """Merge the layers; `flags` holds only what was given.
 
     Raises UsageError that names the layer, the key and the nearest valid one.
     """
@@ -145,14 +140,18 @@ def load(
     _refuse_unknown(profiles[profile], f"profile {profile} of {where}")
     merged: dict[str, Any] = {}
     for _, layer in [("", profiles[profile]), *layers]:
-        parameters = {**merged.get("parameters", {}), **layer.get("parameters", {})}
-        merged = {**merged, **layer, "parameters": parameters}
-    if regress:
-        merged["regress"] = {**merged.get("regress", {}), **regress}
+        joined = {name: _joined(merged, layer, name) for name in ("parameters", "regress")}
+        merged = {**merged, **layer, **joined}
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise UsageError(_explain(error, layers)) from None
+
+
+def _joined(weaker: dict[str, Any], stronger: dict[str, Any], name: str) -> Any:
+    """Return a table as both layers have it together; what is no table is left for the check to find."""
+    tables = [layer.get(name, {}) for layer in (weaker, stronger)]
+    return {**tables[0], **tables[1]} if all(isinstance(table, dict) for table in tables) else tables[1]
 
 
 def nearest(given: str, known: Any) -> str:
@@ -213,15 +212,18 @@ def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -
     setting = error.errors()[0]["loc"][0]
     first = [each for each in error.errors() if each["loc"][0] == setting][-1]
     path = [str(part) for part in first["loc"]]
-    key = ".".join(path) if setting == "variants" else path[0]
+    key = ".".join(part for part in path if not part.isdecimal()) if setting in _TABLES else path[0]
     where = next((name for name, layer in reversed(layers) if path[0] in layer), "the profile")
     if first["type"] == "extra_forbidden":
-        return f"{where} sets {key!r}, which is no setting; {nearest(path[-1], VariantTable.model_fields)}."
+        known = VariantTable if setting == "variants" else JudgeTable if "variants" in path else RegressTable
+        return f"{where} sets {key!r}, which is no setting; {nearest(path[-1], known.model_fields)}."
     if first["type"] == "missing":
         return f"{where} lacks {key!r}: {_describe(path[-1])}."
-    return f"{where} sets {key} = {first['input']!r}: {first['msg'].lower()}. {key} is {_describe(path[0])}."
+    return f"{where} sets {key} = {first['input']!r}: {first['msg'].lower()}. {key} is {_describe(*path[:2])}."
 
 
-def _describe(key: str) -> str:
+def _describe(key: str, below: str = "") -> str:
+    if key == "regress" and below in RegressTable.model_fields:
+        return RegressTable.model_fields[below].description or below
     fields = {**VariantTable.model_fields, **Settings.model_fields}
     return fields[key].description or key if key in fields else key

@@ -13,7 +13,7 @@ from rich.console import Console
 
 import reports
 from harness import bench, build, check, config, counts_file, exact, pairing, provision, run, scenarios, trial
-from harness.errors import ComponentError, Exit, UsageError
+from harness.errors import ComponentError, Exit, MeasurementError, UsageError
 from harness.progress import Progress
 from reports import counts as counted
 from reports import judge, terminal
@@ -84,12 +84,10 @@ def exit_codes(texts: Sequence[str]) -> dict[str, int]:
     return codes
 
 
-def regress(
-    asked: Asked, flags: dict[str, Any], settings: list[str], *, fail_on: str | None = None, as_json: bool
-) -> int:
+def regress(asked: Asked, flags: dict[str, Any], settings: list[str], *, as_json: bool) -> int:
     """Carry a check out; returns the exit code."""
     assigned, parameters = bench.assignments(settings)
-    chosen = config.load({"profile": "regress", **flags, **assigned}, regress={"fail_on": fail_on} if fail_on else {})
+    chosen = config.load({"profile": "regress", **flags, **assigned})
     rules = _rules(chosen.regress, chosen.blocks)
     scenario = scenarios.find(chosen.scenario)
     given = scenarios.check_parameters(scenario, {**chosen.parameters, **parameters})
@@ -120,8 +118,10 @@ def _sayer(console: Console) -> Callable[[str], None]:
 
 def _rules(told: RegressTable, most: int) -> Rules:
     looks = [look for look in told.looks if look <= most] or told.looks[:1]
+    spent = told.spent[: len(looks)]
+    spent[-1] += sum(told.spent[len(looks) :])  # the last look has what later ones would have spent
     try:
-        return judge.Rules(tuple(looks), tuple(told.spent[: len(looks)]), told.alpha, told.fail_on)
+        return judge.Rules(tuple(looks), tuple(spent), told.alpha, told.fail_on)
     except ValueError as error:
         raise UsageError(f"[regress]: {error}. Mend looks and spent together.") from None
 
@@ -259,23 +259,21 @@ class _Judging:
             if each.error:
                 continue
             progress.preparing(f"{each.name}: exact counts")
-            both: list[Counts] = []
             try:
-                for which, entrant in zip(("base", "head"), each.sides[0], strict=True):
-                    try:
-                        folder = processes.folder / f"counts-{len(heads)}-{which}"
-                        one = exact.measure(processes, entrant, cpus=cpus, folder=folder)
-                    except ComponentError as error:
-                        raise ComponentError(f"The {which} of {each.name} cannot be measured. {error}") from None
-                    both.append(one.model_copy(update={"variant": each.name}))
+                before, now = self._counted(processes, each, cpus)
             except ComponentError as error:
-                each.records[len(both)].error = str(error)
                 self._fail(str(error), progress)
                 continue
+            except MeasurementError as error:  # it answers, but not rightly: its trials show how
+                progress.say(str(error))
+                able.append(each)
+                continue
             able.append(each)
-            heads.append(both[1])
+            heads.append(now)
+            for note in now.notes:
+                progress.say(f"{each.name}: {note}")
             if not self.asked.against:
-                self.counts += counted.changes(both[0], both[1], against="base")
+                self.counts += counted.changes(before, now, against="base")
         if self.asked.update_counts:
             counts_file.write(path, heads)
             progress.say(f"The counts of {len(heads)} variants were written to {path}; commit it.")
@@ -285,6 +283,22 @@ class _Judging:
         for text in unknown:
             progress.say(text)
         return able
+
+    @staticmethod
+    def _counted(processes: Processes, met: Met, cpus: Sequence[int] | None) -> tuple[Counts, Counts]:
+        """Count base and head; the error of one that cannot be stands in its record too."""
+        found = []
+        for which, entrant, record in zip(("base", "head"), met.sides[0], met.records, strict=True):
+            folder = processes.folder / f"counts-{record.slug}"
+            try:
+                one = exact.measure(processes, entrant, cpus=cpus, folder=folder)
+            except ComponentError as error:
+                record.error = f"The {which} of {met.name} cannot be measured. {error}"
+                raise ComponentError(record.error) from None
+            except MeasurementError as error:
+                raise MeasurementError(f"The {which} of {met.name} cannot be counted. {error}") from None
+            found.append(one.model_copy(update={"variant": met.name}))
+        return found[0], found[1]
 
     def conclude(self, recorded: Run) -> None:
         """Judge what there is; a check that measured nothing is INVALID."""

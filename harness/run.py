@@ -14,7 +14,7 @@ from harness import capacity, generator, machine, plan, provision, trial
 from harness.errors import Exit, MeasurementError, UsageError
 from harness.processes import Processes
 from harness.servers import disk
-from reports import stats
+from reports import stats, told
 from reports.files import read_run, read_trials, write_run
 from reports.format import Plan, Run, Trial
 
@@ -147,6 +147,7 @@ def recorded(job: Job) -> Iterator[tuple[Run, Processes]]:
             machine.pin(before)
             run.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
             run.summaries = stats.summaries(run.trials, baseline=run.baseline)
+            run.told = told.told(run.trials, [variant.name for variant in run.variants])
             write_run(job.folder, run)
 
 

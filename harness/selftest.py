@@ -202,9 +202,14 @@ def _say(folder: Path, found: RecordedBlocks, asked: Asked, *, as_json: bool) ->
     if not found.blocks:
         raise MeasurementError(f"Nothing was measured; the trials' reasons are in {folder}.")
     if as_json:
-        cells = [vars(cell) for cell in seen.cells]
-        answer = {"run": str(folder), "cells": cells, "smallest": seen.smallest, "too_few": seen.too_few}
-        typer.echo(json.dumps(answer, indent=1, default=list))
+        answer = {
+            "run": str(folder),
+            "cells": [vars(cell) for cell in seen.cells],
+            "swapped": [vars(cell) for cell in seen.swapped],
+            "smallest": seen.smallest,
+            "too_few": seen.too_few,
+        }
+        typer.echo(json.dumps(answer, indent=1))
         return
     console = Console(highlight=False)
     for line in rates.lines(seen):
