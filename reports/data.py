@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reports import outline as outlines
-from reports import stats, tables
+from reports import stats, tables, told
 from reports.files import read_run, read_trials
 
 if TYPE_CHECKING:
@@ -111,4 +111,5 @@ def load(folder: Path) -> Recorded:
         known = {trial.number for trial in run.trials}
         run.trials += [trial for trial in read_trials(folder) if trial.number not in known]
         run.summaries = stats.summaries(run.trials, run.baseline)
+        run.told = told.told(run.trials, [variant.name for variant in run.variants])
     return Recorded(folder, run)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
+import reports
 from reports import apart, markdown, units, view
 from reports import csv as exported
+from reports.files import write_run
 from reports.html import render
 from tests.reports import synthetic_told
 from tests.reports.conftest import in_terminal
@@ -17,6 +19,7 @@ from tests.reports.synthetic import EVIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reports.format import Run
     from reports.listings import Listing
@@ -130,6 +133,13 @@ def test_markdown_and_page_have_the_square_and_the_page_every_pair(bench: Run) -
         assert row[3] == each.state
         assert row[5] == f"{units.change(each.change.low)} – {units.change(each.change.high)}"  # noqa: RUF001 - a range
     assert [row[3] for row in rows] == sorted((row[3] for row in rows), key=["differ", "tied", "not told apart"].index)
+
+
+def test_an_interrupted_run_is_told_apart_by_what_it_has(tmp_path: Path) -> None:
+    run = synthetic_told.bench(14)
+    known, run.told, run.status = run.told, [], "interrupted"
+    write_run(tmp_path, run)
+    assert reports.load(tmp_path).run.told == known
 
 
 def test_csv_has_every_pair_exactly(bench: Run) -> None:
