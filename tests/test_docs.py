@@ -74,9 +74,15 @@ def test_every_verb_and_option_is_documented() -> None:
     verbs = command.commands  # type: ignore[attr-defined]
     rows = {row.split()[1]: row for row in table("The command line") if row.startswith("session-bench ")}
     assert rows.keys() == {*verbs, "--version"}
-    documented = {row.split()[0] for row in table("The command line") if row.startswith("--")}
-    options = {name for parameter in verbs["run"].params for name in parameter.opts if name.startswith("--")}
-    assert documented == {*options, "--debug"}
+    for verb, heading, first in (
+        ("run", "The command line", "option of `run`"),
+        ("regress", "Did my change slow it down?", "option of `regress`"),
+        ("selftest", "Did my change slow it down?", "option of `selftest`"),
+    ):
+        block = section(heading).partition(f"| {first} |")[2].partition("\n\n")[0]
+        documented = set(re.findall(r"`(--[a-z-]+)", "\n".join(row.split(" | ")[0] for row in block.splitlines())))
+        options = {name for parameter in verbs[verb].params for name in parameter.opts if name.startswith("--")}
+        assert documented - {"--debug"} == options, verb
 
 
 def test_every_exit_code_is_documented() -> None:
@@ -88,6 +94,10 @@ def test_every_setting_and_profile_is_documented() -> None:
     text = section("Settings")
     for name in config.Settings.model_fields:
         assert f"`{name}`" in text or f"`[{name}]`" in text or f"`[{name}.NAME]`" in text, name
+    for name in config.RegressTable.model_fields:
+        assert name == "variants" or f"`{name}`" in table("Settings")["[regress]"][0], name
+    for name in config.JudgeTable.model_fields:
+        assert f"`{name}`" in table("Settings")["[regress.variants.NAME]"][0], name
     for name in config.VariantTable.model_fields:
         assert f"`{name}`" in table("Settings")["[variants.NAME]"][0], name
     built_in = tomllib.loads((ROOT / "harness" / "profiles.toml").read_text())
