@@ -70,6 +70,17 @@ def test_a_dirty_tree_is_taken_as_it_is(checkout: Checkout, find: Find, tmp_path
     assert laid_out["backends/staged.py"] == "staged"
 
 
+def test_a_change_in_the_moment_of_a_commit_is_seen(checkout: Checkout, find: Find) -> None:
+    """Same size, same times as the index knows: only the content tells, and git must look at it."""
+    checkout.git("config", "core.trustCtime", "false")
+    module = checkout.folder / "backends/__init__.py"
+    moment = module.stat().st_mtime_ns
+    module.write_text(module.read_text().replace("first", "third"))
+    for path in (module, checkout.folder / ".git/index"):
+        os.utime(path, ns=(moment, moment))
+    assert find(checkout.folder).snapshot().dirty
+
+
 def test_nothing_is_written_into_the_repository(checkout: Checkout, find: Find, tmp_path: Path) -> None:
     checkout.write("backends/new.py", "new")
     checkout.write("backends/__init__.py", "changed")
