@@ -91,8 +91,8 @@ class Repository:
         index = self._scratch / "index"
         known = self._top / self._git("rev-parse", "--git-path", "index")
         if known.is_file():
-            # What git knows of unchanged files saves it from reading them again. The copy keeps the index's time: a file
-            # that changed at that very moment is one whose content git looks at.
+            # What git knows of unchanged files saves it from reading them again. The copy keeps the index's time: of a
+            # file that changed in that very moment git looks at the content.
             shutil.copy2(known, index)
         self._git("add", "--all", "--", self._prefix or ".", index=index)
         tree = self._within(self._git("write-tree", index=index), _HERE)

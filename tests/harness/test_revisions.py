@@ -73,11 +73,13 @@ def test_a_dirty_tree_is_taken_as_it_is(checkout: Checkout, find: Find, tmp_path
 def test_a_change_in_the_moment_of_a_commit_is_seen(checkout: Checkout, find: Find) -> None:
     """Same size, same times as the index knows: only the content tells, and git must look at it."""
     checkout.git("config", "core.trustCtime", "false")
-    module = checkout.folder / "backends/__init__.py"
-    moment = module.stat().st_mtime_ns
+    module, index = checkout.folder / "backends/__init__.py", checkout.folder / ".git/index"
+    moment = (1_700_000_000, 1_700_000_000)
+    os.utime(module, moment)
+    checkout.commit("second")
     module.write_text(module.read_text().replace("first", "third"))
-    for path in (module, checkout.folder / ".git/index"):
-        os.utime(path, ns=(moment, moment))
+    for path in (module, index):
+        os.utime(path, moment)
     assert find(checkout.folder).snapshot().dirty
 
 
