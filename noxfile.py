@@ -46,7 +46,8 @@ def report(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test everything on real servers, warnings as errors: nox -s tests -- [pytest's arguments]."""
     install(session, "test")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    # The profile's examples are the same each time and may take their time: a machine that stands still is no finding.
+    session.run("coverage", "run", "-m", "pytest", "--hypothesis-profile=ci", *session.posargs)
     if not session.posargs:
         session.run("coverage", "report")
 
