@@ -37,7 +37,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> spool.Spool:
 
 def rows_in(both: spool.Spool, part: list[Any]) -> np.ndarray[Any, Any]:
     scheduled = both.rows["scheduled_ns"]
-    return both.rows[(scheduled >= part[3]) & (scheduled < part[4])]
+    found: np.ndarray[Any, Any] = both.rows[(scheduled >= part[3]) & (scheduled < part[4])]
+    return found
 
 
 def test_a_duet_draws_the_arm_of_every_arrival(both: spool.Spool) -> None:
