@@ -152,6 +152,8 @@ class MongoDB(Definition):
                 pymongo.MongoClient(url, connectTimeoutMS=timeout_s * 1000) as client,
             ):
                 yield client
+        except errors.ExecutionTimeout:  # an OperationFailure too, but nothing was refused: it was slow
+            raise Unanswered("it did not answer in time") from None
         except errors.OperationFailure as error:
             reason = (error.details or {}).get("errmsg", "no reason given").rstrip(".")
             login = error.code in {13, 18}  # Unauthorized, AuthenticationFailed

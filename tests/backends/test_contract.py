@@ -126,7 +126,7 @@ async def test_what_is_replaced_is_dead(store: Store) -> None:
 
 
 @on(keeps_sessions)
-@pytest.mark.parametrize("replaces", [mint(), "garbage", ""])
+@pytest.mark.parametrize("replaces", [mint(), "garbage", ""], ids=["minted", "garbage", "empty"])
 async def test_replacing_what_is_absent_is_fine(store: Store, replaces: str) -> None:
     made = await store.create(b"data", soon(), replaces=replaces)
     assert (await read(store, made.token)).data == b"data"

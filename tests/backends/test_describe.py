@@ -187,9 +187,9 @@ def test_expiring_sessions_expire(servers: Servers, namespace: str) -> None:
 
     async def run() -> tuple[int, int]:
         await store.open()
-        await seeding.seed(store, codecs.load("json"), 200, expiring_share=0.5, expiring_within_s=0.2)
+        await seeding.seed(store, codecs.load("json"), 200, expiring_share=0.5, expiring_within_s=2.0)
         before = await store.count()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2.1)
         after = await store.count()
         await store.close()
         return before, after

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import arms, build, installers
-from harness.errors import BenchError, ComponentError, UsageError
+from harness import build, installers
+from harness.errors import ComponentError, UsageError
 from harness.processes import Processes
 from harness.requirements import RefusedError
 from harness.shelf import Hold
@@ -357,20 +357,3 @@ def test_an_unknown_source_is_under_nothing(tmp_path: Path) -> None:
     assert not build.under(str(tmp_path.parent), built)
     assert build.under(str(tmp_path / "backends"), replace(built))
     hold.release()
-
-
-@pytest.mark.usefixtures("index")
-def test_this_project_can_be_built_and_asked(cache: Path) -> None:
-    """The whole of it, with every driver: the arms answer as the design says, each from its own folder."""
-    builder = Builder(ROOT, cache)
-    try:
-        base, head = builder("HEAD")
-    except BenchError as error:
-        if "shallow" in str(error) or "needs a git repository" in str(error):
-            pytest.skip("this is no clone with a history")
-        raise
-    for built in (base, head):
-        described = arms.describe(["redis", "postgres"], python=built.python, cwd=built.cwd)
-        assert build.under(described["source"]["path"], built)
-        assert all(variant["missing"] is None for variant in described["variants"].values())
-        assert {"redis", "fastapi", "uvicorn"} <= set(built.revision.packages)

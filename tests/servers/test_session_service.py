@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -241,15 +242,17 @@ def test_connections_are_kept_and_answers_not_delayed(client: httpx.Client, at: 
     """Nagle's algorithm against delayed acknowledgements would cost 40 ms a request."""
     address = urlsplit(str(client.base_url))
     create(client, at)
-    begun = time.perf_counter()
+    took_s = []
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         for _ in range(20):
+            begun = time.perf_counter()
             connection.sendall(f"GET {at} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
             answer = b""
             while not answer.endswith(b"data"):
                 answer += connection.recv(4096)
             assert answer.startswith(b"HTTP/1.1 200")
-    assert time.perf_counter() - begun < 0.4
+            took_s.append(time.perf_counter() - begun)
+    assert statistics.median(took_s) < 0.04
 
 
 def test_it_stands_alone() -> None:
