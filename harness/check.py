@@ -178,7 +178,7 @@ class Check:
         """Estimate how long a block takes."""
         plan, told = self.run.plan, self.told
         one_s = _TRIAL_OVERHEAD_S + plan.warmup_s + plan.window_s
-        slices_s = Duet(slices="0110" * told.slices, slice_s=told.slice_s).seconds
+        slices_s = Duet(slices="0110" * told.slices, slice_s=told.slice_s).seconds(0.0)
         sentinel_s = one_s * sentinel_share() if self.sentinel else 0.0
         return len(self.met) * (one_s + slices_s) + sentinel_s
 

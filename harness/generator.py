@@ -80,10 +80,9 @@ class Duet:
     slice_s: float = 0.25
     gap_s: float = 0.02
 
-    @property
-    def seconds(self) -> float:
-        """What it adds to the first window, with the pauses between its parts."""
-        return 0.1 * (self.parts - 1) + len(self.slices) * (self.slice_s + self.gap_s + 0.03)
+    def seconds(self, window_s: float) -> float:
+        """Return what it adds to the first window, with the pauses between its parts."""
+        return (window_s + 0.1) * (self.parts - 1) + len(self.slices) * (self.slice_s + self.gap_s + 0.03)
 
 
 class Generator:

@@ -115,7 +115,7 @@ def measured(
     except BenchError as error:
         done.error = str(error)
         done.verdict = verdicts.verdict(None, error=done.error)
-    done.overhead_s = round(monotonic() - begun - phases.seconds - program.seconds, 3)
+    done.overhead_s = round(monotonic() - begun - phases.seconds - program.seconds(phases.window_s), 3)
     write_trial(bench.folder, done)
     return done, tables_of
 
@@ -151,7 +151,7 @@ def _measure(bench: trial.Bench, pair: Pair, done: Trial, phases: Phases, progra
         stack.callback(generator.child.stop)
         for arm in (BASE, HEAD):
             _check_source(pair, arm, apps[arm].about())
-        load_s = phases.seconds + program.seconds
+        load_s = phases.seconds + program.seconds(phases.window_s)
         _watch(bench, pair, [apps[BASE], apps[HEAD]], generator, sampler=sampler, load_s=load_s)
     recorded = generator.recorded(places)
     shutil.rmtree(folder / "spool")

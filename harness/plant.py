@@ -35,14 +35,21 @@ def create_app() -> Asgi:
 
 
 def cpu(app: Asgi, shares: list[float], part_file: str | None = None) -> Asgi:
-    """Burn a share of the CPU that the process uses without it, whichever part it is, before each answer."""
+    """Burn a share of the CPU that the process uses without it, whichever part it is, before each answer.
+
+    It is burnt behind the app's own work: before it, it would only wake up the CPU for that work, which costs about
+    a percent less then, and a planted 3 % is measured as 2.
+    """
     burnt = Burnt(shares)
 
     async def planted(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            burnt.part = _part(part_file, burnt)
-            burnt.pay()
-        await app(scope, receive, send)
+        async def pay_and_send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                burnt.part = _part(part_file, burnt)
+                burnt.pay()
+            await send(message)
+
+        await app(scope, receive, pay_and_send)
 
     return planted
 

@@ -191,6 +191,7 @@ class _Judging:
     rules: Rules
     job: run.Job
     revisions: tuple[Revision, Revision]
+    counted: list[str] = field(default_factory=list)
     counts: list[CountChange] = field(default_factory=list)
     counts_known: bool = False
     failed: list[str] = field(default_factory=list)
@@ -270,6 +271,7 @@ class _Judging:
                 continue
             able.append(each)
             heads.append(now)
+            self.counted.append(each.name)
             for note in now.notes:
                 progress.say(f"{each.name}: {note}")
             if not self.asked.against:
@@ -297,7 +299,8 @@ class _Judging:
                 raise ComponentError(record.error) from None
             except MeasurementError as error:
                 raise MeasurementError(f"The {which} of {met.name} cannot be counted. {error}") from None
-            found.append(one.model_copy(update={"variant": met.name}))
+            # The file knows a variant by its own name, whichever revision of it was counted.
+            found.append(one.model_copy(update={"variant": record.name.removesuffix(f"@{which}")}))
         return found[0], found[1]
 
     def conclude(self, recorded: Run) -> None:
@@ -338,6 +341,7 @@ class _Judging:
             spent=list(self.rules.spent),
             alpha=self.rules.alpha,
             fail_on=self.rules.fail_on,
+            counted=[] if self.asked.against else self.counted,
             counts=self.counts,
             counts_known=self.counts_known,
         )

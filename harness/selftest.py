@@ -192,7 +192,7 @@ class _Trying:
 
     def _block_s(self, overhead_s: Sequence[float]) -> float:
         told, plan_ = self.chosen.regress, self.job.plan
-        slices_s = Duet(slices="0110" * told.slices, slice_s=told.slice_s).seconds
+        slices_s = Duet(slices="0110" * told.slices, slice_s=told.slice_s).seconds(0.0)
         one_s = sum(overhead_s) / len(overhead_s) + plan_.warmup_s + plan_.window_s
         return round(one_s + slices_s + (check.sentinel_share() * one_s if told.sentinel else 0.0), 2)
 

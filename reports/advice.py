@@ -7,9 +7,10 @@ import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from reports.counts import is_more
 from reports.family import Rules
 from reports.judge import MOST_BLOCKS, blocks_to_settle
-from reports.sentences import and_more, counted, more, void
+from reports.sentences import and_more, counted, void
 from reports.text import plain
 from reports.units import plural
 
@@ -39,7 +40,7 @@ def steps(run: Run, judgement: Judgement) -> list[str]:
 
 def _look_at(run: Run, judgement: Judgement) -> list[str]:
     said = []
-    if risen := [each for each in judgement.counts if more(each)]:
+    if risen := [each for each in judgement.counts if is_more(each)]:
         said.append(
             f"Look at the exact counts first, which carry no noise: {plural(len(risen), 'count')} rose: "
             f"{counted(risen[0])}{and_more(len(risen) - 1)}."

@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from reports import judge, pairs, sentences, wording
 from reports.compared import CLOSED, VERSION, measured, why
+from reports.counts import is_more
 from reports.family import STANDARD, Rules
 from reports.format import Comparison  # noqa: TC001 - pydantic reads it at run time
 from reports.metrics import Pair, effective
-from reports.sentences import counted, more
+from reports.sentences import counted
 from reports.sentinel import lag_apart
 from reports.units import plural
 
@@ -105,7 +106,7 @@ def _in_its_run(comparison: Comparison, run: Run) -> Comparison:
     if run.judgement is None:
         return comparison
     sentinel = run.judgement.sentinel
-    rose = [counted(each) for each in run.judgement.counts if each.variant == comparison.name and more(each)]
+    rose = [counted(each) for each in run.judgement.counts if each.variant == comparison.name and is_more(each)]
     state = judge.whole([comparison], counts_more=bool(rose), sentinel=sentinel)
     if state == comparison.state and not rose:
         return comparison

@@ -468,6 +468,8 @@ class Judgement(_Data):
     """The look at which it ended, from 1."""
     sentinel: Comparison | None = None
     """An A/A pair spread over the run: what it shows is not the subject's."""
+    counted: list[str] = []
+    """Names of the pairs whose steps were counted exactly, in base and head."""
     counts: list[CountChange] = []
     counts_known: bool = False
     """Whether a committed file of counts was there to be checked against."""

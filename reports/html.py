@@ -68,7 +68,7 @@ def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
         about=[sentences.about(run, judgement), view.title(run)],
         reasons=sentences.reasons(judgement, run.comparisons)[1:],
         steps=advice.steps(run, judgement),
-        floor=[each for each in (sentences.floor(run.comparisons), sentences.sentinel(judgement)) if each],
+        floor=sentences.beside(run, judgement),
         beside=[each for each in tables if each is not None and each.rows],
         details=[each for each in inside if each.rows],
         facts=[*((term, text) for term, text in facts.items() if text), *details.facts(run)],

@@ -62,9 +62,8 @@ class Report:
             yield Text(counted.remark, style="dim")
         yield Changes(run.comparisons, sentences.alpha(judgement), void=sentences.void(judgement))
         yield Text()
-        said = [sentences.floor(run.comparisons), sentences.sentinel(judgement)]
-        if any(said):
-            yield grids.listed([("·", each) for each in said if each])
+        if said := sentences.beside(run, judgement):
+            yield grids.listed([("·", each) for each in said])
         if steps := advice.steps(run, judgement):
             yield grids.listed([("→", step) for step in steps], style="bold")
         yield Text(plain(f"Exit code {judgement.exit_code}."), style="dim")

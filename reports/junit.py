@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
 
 from reports import advice, sentences
+from reports.counts import is_more
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _metric(pair: Comparison, judged: Judged, judgement: Judgement) -> _Case:
 
 def _counts(changes: Sequence[CountChange], judgement: Judgement) -> _Case:
     said = [sentences.counted(change) for change in changes]
-    risen = [sentences.counted(change) for change in changes if sentences.more(change)]
+    risen = [sentences.counted(change) for change in changes if is_more(change)]
     if risen and judgement.state in {"REGRESSED", "INVALID"}:
         return _Case("exact counts", "failure", "; ".join(risen), said)
     if not judgement.counts_known:

@@ -35,7 +35,7 @@ def render(run: Run, judgement: Judgement) -> str:
     changes = sentences.changes(run.comparisons, sentences.alpha(judgement))
     if changes.rows:
         parts.append(markdown.listing(changes))
-    floor = [each for each in (sentences.floor(run.comparisons), sentences.sentinel(judgement)) if each]
+    floor = sentences.beside(run, judgement)
     if floor:
         parts.append("  \n".join(map(escaped, floor)))
     if steps := advice.steps(run, judgement):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reports import units, wording
+from reports.counts import is_more
 from reports.listings import Head, Listing
 from reports.metrics import effective
 from reports.units import MISSING, plural
@@ -172,11 +173,6 @@ def counted(change: CountChange) -> str:
     return f"{change.variant}, {change.step}: {_COUNTS.get(change.count, change.count)} {before} → {now}"
 
 
-def more(change: CountChange) -> bool:
-    """Whether it counts more than before; what was never counted is new, not more."""
-    return change.before is not None and change.now is not None and change.now > change.before
-
-
 def counts(judgement: Judgement) -> Listing | None:
     """Return the exact counts that changed."""
     if not judgement.counts:
@@ -210,7 +206,7 @@ def reasons(judgement: Judgement, comparisons: Sequence[Comparison]) -> list[str
     ordered = sorted(comparisons, key=lambda each: each.state != judgement.state)
     own = [(each, reason) for each in ordered for reason in each.reasons]
     whole = [reason for reason in judgement.reasons if not any(known in reason for _, known in own)]
-    risen = [counted(change) for change in judgement.counts if more(change)]
+    risen = [counted(change) for change in judgement.counts if is_more(change)]
     risen = [text for text in risen if not any(text in known for known in whole)]
     pairs = [reason if reason.startswith(f"{each.name}:") else f"{each.name}: {reason}" for each, reason in own]
     first = [text for text, (each, _) in zip(pairs, own, strict=True) if each.state == judgement.state]
@@ -275,6 +271,14 @@ def sentinel(judgement: Judgement) -> str:
     said = f"Sentinel, the same code against itself in {plural(pair.blocks, 'block')}: {', '.join(ends) or MISSING}"
     found = {"PASS": "in range", "INCONCLUSIVE": "too few to tell"}.get(pair.state, "out of range")
     return f"{said}; {found}."
+
+
+def beside(run: Run, judgement: Judgement) -> list[str]:
+    """Return what stands beside the verdict: the noise floor, the sentinel, and whose exact counts are the same."""
+    changed = {each.variant for each in judgement.counts if each.against == "base"}
+    same = [name for name in judgement.counted if name not in changed]
+    counted_alike = f"Exact counts of every step are the same in base and head: {', '.join(same)}." if same else ""
+    return [each for each in (floor(run.comparisons), sentinel(judgement), counted_alike) if each]
 
 
 def void(judgement: Judgement) -> bool:

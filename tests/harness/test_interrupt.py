@@ -19,7 +19,7 @@ from reports.files import read_run, read_trials
 from tests.harness.command import MEASURED, TIMEOUT_S, command, environ, session_bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 PLAN = (
     "--set",
@@ -45,17 +45,21 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
     return true()
 
 
-class Interrupted:
-    """A run of four trials that is in the middle of its second."""
+RUN = ("run", "redis", "postgres", "mongodb", "http", *PLAN)
+CHECK = ("regress", "redis", "--against", "memory", *PLAN[:-2])
 
-    def __init__(self, folder: Path) -> None:
+
+class Interrupted:
+    """What is in the middle of its second trial: by default a run of four."""
+
+    def __init__(self, folder: Path, arguments: Sequence[str] = RUN, **more: str) -> None:
         # Not below pytest's own folder, which only its owner can enter: Postgres runs as somebody else under root.
         self.temporary = Path(tempfile.mkdtemp())
         self.temporary.chmod(0o755)
         self.process = subprocess.Popen(
-            command("run", "redis", "postgres", "mongodb", "http", *PLAN),
+            command(*arguments),
             cwd=folder,
-            env=environ(TMPDIR=str(self.temporary)),
+            env=environ(TMPDIR=str(self.temporary), **more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -126,6 +130,21 @@ def test_an_interrupted_run_is_reported(interrupted: Interrupted, number: signal
     assert run["status"] == "interrupted"
     assert len(run["trials"]) == 1
     assert (interrupted.folder / "report" / "index.html").is_file()
+
+
+def test_an_interrupted_check_fails_closed(tmp_path: Path) -> None:
+    check = Interrupted(tmp_path, CHECK, SESSION_BENCH_REGRESS='{"looks":[6],"rate":50,"slices":0,"sentinel":false}')
+    assert len([process for process in check.family if "app" in kinds([process])]) == 2
+    check.process.send_signal(signal.SIGINT)
+    stdout, stderr = check.process.communicate(timeout=TIMEOUT_S)
+    assert check.process.returncode == 130, stderr
+    assert "Traceback" not in stdout + stderr
+    assert not check.survivors()
+    assert not check.work_folders()
+    judgement = json.loads((check.folder / "report" / "judgement.json").read_text())
+    assert (judgement["verdict"], judgement["exit_code"]) == ("INVALID", 130)
+    assert len(read_trials(check.folder)) == 1
+    shutil.rmtree(check.temporary)
 
 
 def kinds(family: list[psutil.Process]) -> set[str]:

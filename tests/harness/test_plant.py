@@ -43,6 +43,10 @@ async def test_each_part_has_its_own_share(tmp_path: Path) -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - the face of an ASGI app
         use(200_000)
+        await send({"type": "http.response.start"})
+
+    async def sent(message: Any) -> None:
+        pass
 
     planted = cpu(app, [0.0, 1.0], str(file))
     for part in (None, 0, 1):
@@ -52,7 +56,7 @@ async def test_each_part_has_its_own_share(tmp_path: Path) -> None:
                 opened.write(bytes([part]))
         begun = process_time_ns()
         for _ in range(REQUESTS):
-            await planted({"type": "http"}, None, None)
+            await planted({"type": "http"}, None, sent)
         spent.append(process_time_ns() - begun)
     own = REQUESTS * 200_000
     assert spent[2] >= 1.9 * own

@@ -8,7 +8,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness import counts_file
+from harness.arms import Arm
+from harness.pairing import Met
+from harness.provision import Entrant
 from reports.files import read_run, read_trials
+from reports.format import Variant
 from tests.harness.command import session_bench
 
 if TYPE_CHECKING:
@@ -66,7 +71,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Comple
     folder = tmp_path_factory.mktemp("regress")
     (folder / "session-bench.toml").write_text(TABLES)
     (folder / "slow.py").write_text(SLOW)
-    done = session_bench(folder, "regress", "twin", "slow", "--against", "memory", "--exit", "regressed=77")
+    done = session_bench(
+        folder, "regress", "twin", "slow", "--against", "memory", "--exit", "regressed=77", "--update-counts"
+    )
     return done, folder
 
 
@@ -131,6 +138,32 @@ def test_ci_finds_what_it_reads(
     assert all("slow" in f"{case.get('classname')} {case.get('name')}" for case in failed)
     assert "REGRESSED" in (report / "pull_request.md").read_text().splitlines()[0]
     assert "REGRESSED" in (report / "index.html").read_text()
+
+
+def test_exact_counts_are_written_where_it_is_asked_for(
+    checked: tuple[subprocess.CompletedProcess[str], Path], judgement: dict[str, Any]
+) -> None:
+    _, folder = checked
+    file = counts_file.read(folder / "counts.json")
+    assert file is not None
+    assert [counts.variant for counts in file.counts] == ["slow", "twin"]
+    for counts in file.counts:
+        assert counts.steps["read"].commands == 0
+        assert counts.steps["login"].cookie_bytes
+    assert judgement["counts_known"]
+    assert judgement["counts"] == []
+
+
+def test_arms_with_a_store_each_exchange_them() -> None:
+    """Base and head never share a store, and neither keeps one: what a store's process costs would stay with an arm."""
+    record = Variant(name="x", slug="x", backend="x")
+    sides = [tuple(Entrant(record, Arm(f"{arm} in {store}")) for arm in ("base", "head")) for store in (0, 1)]
+    met = Met("x", (record, record), sides, (None, None))  # type: ignore[arg-type] # two each
+    served = [[each.arm.variant for each in met.pair(flip=flip).entrants] for flip in (False, True)]
+    assert served == [["base in 0", "head in 1"], ["base in 1", "head in 0"]]
+    alone = Met("x", (record, record), sides[:1], (None, None))  # type: ignore[arg-type] # as above
+    for flip in (False, True):
+        assert [each.arm.variant for each in alone.pair(flip=flip).entrants] == ["base in 0", "head in 0"]
 
 
 def test_a_head_that_does_not_start_is_a_component(tmp_path: Path) -> None:

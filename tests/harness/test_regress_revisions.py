@@ -35,16 +35,19 @@ def test_a_slower_working_tree_is_found_against_its_last_commit(tmp_path: Path) 
     text = memory.read_text()
     assert FOUND in text
     memory.write_text(text.replace(FOUND, SLOWLY + FOUND))
+    (clone / "backends" / "newer.py").write_text(text)
     done = session_bench(
         clone,
         "regress",
         "memory",
+        "newer",
         "--base",
         "HEAD",
         *("--set", "blocks=6", "--set", "warmup_s=0.3", "--set", "window_s=0.8", "--set", "sessions=50"),
         SESSION_BENCH_REGRESS=json.dumps({**TABLES, "cache": str(tmp_path / "cache")}),
     )
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "newer is not compared: the base does not know it" in done.stderr
     (folder,) = (clone / "results").glob("*-regress")
     run = read_run(folder)
     judgement = run.judgement

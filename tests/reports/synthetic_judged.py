@@ -114,6 +114,7 @@ def check(kind: str = "pass", names: tuple[str, ...] = ("redis",), *, blocks: in
             looks=[12, 18, 26, 36],
             spent=[0.15, 0.20, 0.30, 0.35], alpha=0.05, fail_on="any", look=1 if pairs else None,
             sentinel=judge.sentinel(watch) if pairs else None, counts=[*COUNTS] if kind == "counts" else [],
+            counted=[each.name for each in pairs],
             counts_known=kind == "counts",
         ),
     )  # fmt: skip

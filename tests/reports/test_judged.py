@@ -12,6 +12,7 @@ from rich.console import Console
 import reports
 from reports import advice, blocks, forest, judged, judged_json, pull_request, sentences, units
 from reports import csv as exported
+from reports.counts import is_more
 from reports.files import read_run
 from reports.format import Load
 from reports.palette import styles
@@ -200,7 +201,7 @@ def test_nothing_that_was_measured_is_shown_as_nothing() -> None:
 def test_counts_say_what_they_were(golden: Callable[[str, str], None]) -> None:
     golden("judged-counts-100.txt", in_terminal(synthetic_judged.check("counts"), 100))
     run = synthetic_judged.check("counts")
-    assert [sentences.more(change) for change in of(run).counts] == [True, False, False]
+    assert [is_more(change) for change in of(run).counts] == [True, False, False]
 
 
 def test_two_variants_of_one_tree_have_no_versions() -> None:
