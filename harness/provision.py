@@ -71,7 +71,8 @@ class Provisions:
         entrant = Entrant(record, wanted.arm)
         self._namespaces += 1
         try:
-            self._provide(entrant, wanted, f"{self._stamp}_{self._namespaces}", store)
+            # Equally long for all: it is part of every key, and of every app's environment.
+            self._provide(entrant, wanted, f"{self._stamp}_{self._namespaces:03d}", store)
         except ComponentError as error:
             record.error = str(error)
         return entrant

@@ -167,7 +167,9 @@ class _Trying:
     @staticmethod
     def _planted(sides: Sequence[provision.Entrant], planted: Sequence[float]) -> pair.Pair:
         def with_plant(entrant: provision.Entrant, burnt: Sequence[float]) -> provision.Entrant:
-            environment = {**entrant.arm.environment, "SESSION_PLANT": "cpu=" + ",".join(map(str, burnt))}
+            # Written equally long: the size of its environment moves a process's stack, and with it what it costs.
+            text = "cpu=" + ",".join(f"{share:.4f}" for share in burnt)
+            environment = {**entrant.arm.environment, "SESSION_PLANT": text}
             return replace(entrant, arm=replace(entrant.arm, target=_TARGET, environment=environment))
 
         base, head = sides

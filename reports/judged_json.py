@@ -50,6 +50,7 @@ class Document(_Data):
     comparisons: list[Comparison]
     """Every pair, with base and head of every block."""
     sentinel: Comparison | None
+    counted: list[str]
     counts: list[CountChange]
     counts_known: bool
     plan: Plan
