@@ -184,12 +184,14 @@ class _Trying:
 
     def blocks(self, environment: Environment) -> RecordedBlocks:
         """Return what was found, with how long a block of `regress` takes here."""
+        variants_in_order = list(self.rates)
         return RecordedBlocks(
             harness_version=run.harness_version(),
             environment=environment,
             rate_per_s=self.rates,
             seconds_per_block={name: self._block_s(spent) for name, spent in self.overhead_s.items()},
-            blocks=self.found,
+            # As variants came, and nothing planted first: tables are read in this order.
+            blocks=sorted(self.found, key=lambda each: (variants_in_order.index(each.variant), each.planted)),
         )
 
     def _block_s(self, overhead_s: Sequence[float]) -> float:
