@@ -14,7 +14,8 @@ from harness.generator import Duet
 from harness.plan import Phases, Planned
 from reports import judge, pairs
 from reports.files import write_run
-from reports.format import Load, Tolerance
+from reports.format import Load
+from reports.judgement import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from harness.progress import Progress
     from harness.provision import Provisions
     from harness.trial import Bench
-    from reports.format import Comparison, Run, Trial
+    from reports.format import Run, Trial
     from reports.judge import Pair, Rules
+    from reports.judgement import Comparison
 
 _SENTINEL_BLOCKS = 8
 _SENTINEL_EVERY = 3

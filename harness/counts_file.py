@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.format import CountChange
+    from reports.judgement import CountChange
 
 NAME = "session-bench-counts.json"
 VERSION = 1

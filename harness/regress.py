@@ -18,7 +18,8 @@ from harness.progress import Progress
 from reports import counts as counted
 from reports import judge, terminal
 from reports.files import write_run
-from reports.format import Judgement, Plan, Revision
+from reports.format import Plan
+from reports.judgement import Judgement, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from harness.scenarios import Parameters, Scenario
     from harness.variants import Place
     from reports.counts import Counts
-    from reports.format import Comparison, CountChange, Run
+    from reports.format import Run
     from reports.judge import Rules
+    from reports.judgement import Comparison, CountChange
 
 EXITS = {
     "fine": Exit.FINE,

@@ -15,7 +15,8 @@ from reports.text import plain
 from reports.units import plural
 
 if TYPE_CHECKING:
-    from reports.format import Judgement, Revision, Run
+    from reports.format import Run
+    from reports.judgement import Judgement, Revision
 
 
 def steps(run: Run, judgement: Judgement) -> list[str]:

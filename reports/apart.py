@@ -12,7 +12,8 @@ from reports.units import MISSING, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.format import Run, Told
+    from reports.format import Run
+    from reports.judgement import Told
 
 _SIGNS: Final = {"tied": "=", "not told apart": "?", "too few blocks": "·"}
 _ORDER: Final = ("differ", "tied", "not told apart", "too few blocks")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reports import paired
-from reports.format import Interval
+from reports.record import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

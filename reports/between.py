@@ -11,7 +11,7 @@ from reports import judge, pairs, sentences, wording
 from reports.compared import CLOSED, VERSION, measured, why
 from reports.counts import is_more
 from reports.family import STANDARD, Rules
-from reports.format import Comparison  # noqa: TC001 - pydantic reads it at run time
+from reports.judgement import Comparison  # noqa: TC001 - pydantic reads it at run time
 from reports.metrics import Pair, effective
 from reports.sentences import counted
 from reports.sentinel import lag_apart
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reports.compared import Measured
-    from reports.format import Judged, Run, Tolerance
+    from reports.format import Run
+    from reports.judgement import Judged, Tolerance
 
 
 class Between(BaseModel):

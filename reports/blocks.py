@@ -13,7 +13,7 @@ from reports.units import MISSING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.format import Comparison
+    from reports.judgement import Comparison
 
 
 def by_block(base: Sequence[float], head: Sequence[float]) -> list[float]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from reports.format import CountChange
+from reports.judgement import CountChange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from reports.units import MISSING, plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from reports.format import Capacity, Interval, Layer, Run
+    from reports.format import Capacity, Layer, Run
+    from reports.record import Interval
 
 COSTS: Final[dict[str, tuple[str, str, Callable[[float], str]]]] = {
     "p50_us": ("p50", "ms", units.ms_apart),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from reports.format import Comparison, Judged
+    from reports.judgement import Comparison, Judged
     from reports.palette import Style
 
 _HEAD: Final = 20.0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from reports.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record import Data, Interval
 
 # History of the format:
 # 1  first light: closed load, one arm per trial.
@@ -17,7 +20,6 @@ SCHEMA_VERSION = 3
 Outcome = Literal["ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"]
 Phase = Literal["warmup", "solo", "duet", "slice", "closed"]
 Purpose = Literal["latency", "ladder", "capacity", "probe", "pair"]
-State = Literal["PASS", "REGRESSED", "INCONCLUSIVE", "INVALID"]
 Layer = Literal["client", "framework", "session", "store", "unattributed"]
 LAYERS: tuple[Layer, ...] = ("client", "framework", "session", "store", "unattributed")
 Role = Literal["app", "store", "generator"]
@@ -28,16 +30,7 @@ FAILURES: frozenset[Outcome] = frozenset({"http_error", "transport_error", "wron
 ROLES: tuple[Role, ...] = ("app", "store", "generator")
 
 
-class _Data(BaseModel):
-    """Recorded data: unknown keys are refused, so that a misspelt field cannot vanish silently.
-
-    So are infinities and NaN, which JSON does not have and no chart can draw.
-    """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Load(_Data):
+class Load(Data):
     """What the generator was told.
 
     `closed` is `users` loops, each sending as soon as it is answered. `open` is arrivals at `rate_per_s`, whatever
@@ -51,7 +44,7 @@ class Load(_Data):
     arrivals: Literal["exponential", "constant"] = "exponential"
 
 
-class Objective(_Data):
+class Objective(Data):
     """A service-level objective: what a rate must keep to count as carried."""
 
     text: str
@@ -60,7 +53,7 @@ class Objective(_Data):
     """Upper limits by the names of `Figures`: p50_us, p95_us, p99_us, mean_us, max_us, error_share."""
 
 
-class Plan(_Data):
+class Plan(Data):
     """Everything that was decided before the first trial; together with the code it reproduces the run."""
 
     name: str
@@ -100,7 +93,7 @@ class Plan(_Data):
     """Whether the profile has enough blocks for more than medians and min-max."""
 
 
-class Server(_Data):
+class Server(Data):
     """The store server behind a variant, as it described itself."""
 
     kind: str
@@ -122,7 +115,7 @@ class Server(_Data):
         return f"{self.product} {self.version}" + (f", {self.note}" if self.note else "")
 
 
-class Variant(_Data):
+class Variant(Data):
     """A backend with options, as it stood in this run."""
 
     name: str
@@ -143,7 +136,7 @@ class Variant(_Data):
     """Why it could not take part; null when it could."""
 
 
-class Environment(_Data):
+class Environment(Data):
     """The machine and the software that gave the figures."""
 
     cpu: str
@@ -170,7 +163,7 @@ class Environment(_Data):
         return f"{self.cpu}, {self.cores} cores, {gib:.0f} GiB{virtual}, {self.system}, Python {self.python}"
 
 
-class Figures(_Data):
+class Figures(Data):
     """One arm's figures in one trial's window; null where there was nothing to measure.
 
     Times are µs, percentiles nearest-rank over whole requests (no buckets), CPU is per request answered in
@@ -229,7 +222,7 @@ class Figures(_Data):
     """The same per request name; resources are null there."""
 
 
-class StoreOps(_Data):
+class StoreOps(Data):
     """One kind of store operation in one trial; percentiles are upper edges of buckets 9 % wide."""
 
     count: int
@@ -239,7 +232,7 @@ class StoreOps(_Data):
     p99_us: float
 
 
-class Arm(_Data):
+class Arm(Data):
     """A variant in a trial; `closed` are the figures of the closed phase behind the window.
 
     In a trial of a pair `figures` are those of the duet, and `slices` those of the arm's solo slices taken together.
@@ -251,7 +244,7 @@ class Arm(_Data):
     slices: Figures | None = None
 
 
-class Instrument(_Data):
+class Instrument(Data):
     """What the instrument knew of itself in a trial's window; null where it could not know."""
 
     loop_lag_p50_us: float | None = None
@@ -269,14 +262,14 @@ class Instrument(_Data):
     """By what share the two ways of counting CPU time (per task, per process) differ."""
 
 
-class Verdict(_Data):
+class Verdict(Data):
     """Whether a trial's figures deserve trust, and why not."""
 
     state: Literal["VALID", "SUSPECT", "INVALID", "OVERLOADED", "FAILED"]
     reasons: list[str] = []
 
 
-class Trial(_Data):
+class Trial(Data):
     """Fresh app processes, one scenario, one load; trial.json holds exactly this."""
 
     number: int
@@ -306,7 +299,7 @@ class Trial(_Data):
     error: str | None = None
 
 
-class Spread(_Data):
+class Spread(Data):
     """A metric over the trials of one variant: the median, the extremes, and how many there were."""
 
     median: float
@@ -315,20 +308,7 @@ class Spread(_Data):
     trials: int
 
 
-class Interval(_Data):
-    """An estimate over paired blocks: Hodges-Lehmann, with the ordered Walsh averages around it.
-
-    `level` is null where there are too few blocks for an interval: `low` and `high` are the extremes then.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    level: float | None
-    blocks: int
-
-
-class Summary(_Data):
+class Summary(Data):
     """One variant over all its latency trials; a metric that no trial measured is absent."""
 
     variant: str
@@ -343,7 +323,7 @@ class Summary(_Data):
     """What it costs over the variant that keeps nothing, block by block, by metric: p50_us, app_cpu_us_per_request."""
 
 
-class Capacity(_Data):
+class Capacity(Data):
     """The highest open rate at which a variant keeps the plan's objective, as an interval that holds it at 95 %."""
 
     variant: str
@@ -359,123 +339,7 @@ class Capacity(_Data):
     """Their numbers."""
 
 
-class Tolerance(_Data):
-    """How much slower still counts as the same: a share of the base, and at least so much in the metric's own unit."""
-
-    share: float
-    floor: float = 0.0
-
-
-class Judged(_Data):
-    """One metric of a pair over its blocks: what was seen, tested and said.
-
-    Changes are shares of the base: +0.05 is 5 % more, which is worse. p-values are one-sided and exact.
-    """
-
-    metric: str
-    decides: bool
-    """Whether the verdict rests on it; the others are shown."""
-    tolerance: Tolerance
-    base: list[float]
-    head: list[float]
-    """One value a block each, in the order of blocks."""
-    change: Interval | None = None
-    """Estimate and 95 % interval; null where nothing was measured."""
-    p_slower: float | None = None
-    """Of "the head is not slower"."""
-    p_slower_adjusted: float | None = None
-    """The same over the whole family (Holm); null where it does not decide."""
-    p_within: float | None = None
-    """Of "the head is slower by the tolerance or more"."""
-    p_faster: float | None = None
-    p_faster_adjusted: float | None = None
-    smallest_seen: float | None = None
-    """The smallest change that this many blocks would have shown, four times of five; a share."""
-    state: Literal["within", "slower", "faster", "unclear"] = "unclear"
-    """`within` the tolerance (a change may be real all the same: see `p_slower`), or what is shown beyond doubt."""
-
-
-class CountChange(_Data):
-    """An exact count that is not what it was: one step's commands, round trips or bytes."""
-
-    variant: str
-    step: str
-    count: str
-    """commands, round_trips, to_store_bytes, from_store_bytes, response_bytes or cookie_bytes."""
-    before: int | None
-    now: int | None
-    against: Literal["base", "file"]
-    """Whether it was counted in this run's base, or stands in the committed file."""
-
-
-class Comparison(_Data):
-    """A pair of variants over the blocks of one run, judged."""
-
-    name: str
-    """What the pair is called: the variant of which base and head are two revisions, or both names."""
-    base: str
-    head: str
-    """Names of variants of the run."""
-    blocks: int
-    state: State
-    reasons: list[str] = []
-    metrics: list[Judged] = []
-
-
-class Told(_Data):
-    """Two variants of a run that compares backends: whether they are told apart in one metric.
-
-    `b` over `a`, as a share of `a`; the interval is simultaneous over all pairs and metrics told.
-    """
-
-    a: str
-    b: str
-    metric: str
-    change: Interval
-    state: Literal["differ", "tied", "not told apart", "too few blocks"]
-
-
-class Revision(_Data):
-    """A tree or an environment that a regression check built."""
-
-    label: str
-    """As the user named it: HEAD~1, this tree, redis==7.1."""
-    commit: str = ""
-    dirty: bool = False
-    python: str = ""
-    packages: dict[str, str] = {}
-    """Installed distributions and their versions."""
-    source: dict[str, str] = {}
-
-
-class Judgement(_Data):
-    """What a regression check found: the gravest of its comparisons and counts, and what it rests on."""
-
-    state: State
-    exit_code: int
-    reasons: list[str] = []
-    base: Revision
-    head: Revision
-    differences: list[str] = []
-    """Installed versions that differ, in words."""
-    looks: list[int]
-    """Blocks at which the data were looked at, and might have been."""
-    spent: list[float]
-    """What each look may spend of alpha."""
-    alpha: float
-    fail_on: Literal["any", "delta"]
-    look: int | None = None
-    """The look at which it ended, from 1."""
-    sentinel: Comparison | None = None
-    """An A/A pair spread over the run: what it shows is not the subject's."""
-    counted: list[str] = []
-    """Names of the pairs whose steps were counted exactly, in base and head."""
-    counts: list[CountChange] = []
-    counts_known: bool = False
-    """Whether a committed file of counts was there to be checked against."""
-
-
-class Run(_Data):
+class Run(Data):
     """run.json: a plan carried out."""
 
     schema_version: int = SCHEMA_VERSION

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.canvas import Chart
-    from reports.format import Judgement, Run
+    from reports.format import Run
+    from reports.judgement import Judgement
 
 
 @dataclass(frozen=True, slots=True)

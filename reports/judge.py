@@ -35,7 +35,7 @@ from reports.sentinel import lag_apart, sentinel, sentinel_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.format import Comparison, Judged, State
+    from reports.judgement import Comparison, Judged, State
 
 __all__ = [
     "ALPHA", "DECIDING", "LOOKS", "SPENT", "STANDARD", "TOLERANCES", "Pair", "Rules", "blocks_to_settle", "family_of",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from reports.format import Comparison, Run
+    from reports.format import Run
+    from reports.judgement import Comparison
     from reports.sentences import Row
 
 STYLES: Final = {

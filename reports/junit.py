@@ -17,7 +17,8 @@ from reports.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reports.format import Comparison, CountChange, Judged, Judgement, Run
+    from reports.format import Run
+    from reports.judgement import Comparison, CountChange, Judged, Judgement
 
     Outcome = Literal["failure", "error", "skipped"]
 

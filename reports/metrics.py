@@ -10,13 +10,14 @@ import numpy as np
 
 from reports import paired, wording
 from reports.family import smallest_effect
-from reports.format import Comparison, Interval, Judged, Tolerance
+from reports.judgement import Comparison, Judged, Tolerance
+from reports.record import Interval
 from reports.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from reports.format import State
+    from reports.judgement import State
     from reports.paired import Floats
 
 TOLERANCES: Final[dict[str, Tolerance]] = {

@@ -14,7 +14,8 @@ from reports.verdict import ERROR_SHARE_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from reports.format import Arm, Figures, Tolerance, Trial
+    from reports.format import Arm, Figures, Trial
+    from reports.judgement import Tolerance
 
 DUET: Final = ("app_cpu_us_per_request", "p50_us", "store_cpu_us_per_request")
 SLICES: Final = ("p95_us", "p99_us")

@@ -10,7 +10,8 @@ from reports.listings import Listing
 from reports.text import markdown as escaped
 
 if TYPE_CHECKING:
-    from reports.format import Judgement, Run
+    from reports.format import Run
+    from reports.judgement import Judgement
 
 _MARKS: Final = {"PASS": "✅", "REGRESSED": "❌", "INCONCLUSIVE": "❔", "INVALID": "⚠️"}
 _MOST: Final = 12

@@ -10,7 +10,7 @@ import numpy as np
 
 from reports import paired, wording
 from reports.family import STANDARD, smallest_effect
-from reports.format import Tolerance
+from reports.judgement import Tolerance
 from reports.metrics import DECIDING, TOLERANCES, log_ratios
 
 if TYPE_CHECKING:

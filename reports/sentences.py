@@ -15,7 +15,8 @@ from reports.units import MISSING, plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from reports.format import Comparison, CountChange, Judged, Judgement, Revision, Run
+    from reports.format import Run
+    from reports.judgement import Comparison, CountChange, Judged, Judgement, Revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from reports.units import plural, us
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.format import Comparison, Tolerance
+    from reports.judgement import Comparison, Tolerance
 
 FEWEST_BLOCKS: Final = 8
 """With fewer, no two-sided p is below the limit."""

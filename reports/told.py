@@ -6,14 +6,16 @@ import math
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, Literal
 
-from reports.format import Told
+from reports.judgement import Told
 from reports.metrics import LEVEL, TOLERANCES, effective, log_ratios, shown
 from reports.stats import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.format import Interval, Tolerance, Trial
+    from reports.format import Trial
+    from reports.judgement import Tolerance
+    from reports.record import Interval
 
 METRICS: Final = ("p50_us", "app_cpu_us_per_request")
 

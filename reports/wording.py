@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reports.units import MINUS, plural, significant
 
 if TYPE_CHECKING:
-    from reports.format import Interval
+    from reports.record import Interval
 
 NAMES: Final = {
     "app_cpu_us_per_request": "app CPU per request",

@@ -17,7 +17,7 @@ from harness.errors import MeasurementError
 from harness.hand import Hand
 from harness.provision import Entrant
 from reports.counts import STEPS, Counts, StepCounts, changes, is_more
-from reports.format import CountChange
+from reports.judgement import CountChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING
 
 from reports import judge
 from reports.files import write_run, write_trial
-from reports.format import (
-    Arm,
-    CountChange,
-    Figures,
-    Judgement,
-    Load,
-    Plan,
-    Revision,
-    Run,
-    Trial,
-    Variant,
-    Verdict,
-)  # fmt: skip
+from reports.format import Arm, Figures, Load, Plan, Run, Trial, Variant, Verdict
 from reports.judge import Pair
+from reports.judgement import CountChange, Judgement, Revision
 from tests.reports import synthetic
 
 if TYPE_CHECKING:

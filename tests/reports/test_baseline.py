@@ -6,7 +6,8 @@ import pytest
 
 from reports import paired, stats
 from reports.baseline import over
-from reports.format import Arm, Figures, Interval, Trial, Verdict
+from reports.format import Arm, Figures, Trial, Verdict
+from reports.record import Interval
 from tests.reports.tabled import SECOND, request, requests, resources, sample
 
 P50 = "p50_us"

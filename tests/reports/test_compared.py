@@ -6,8 +6,9 @@ import pytest
 
 from reports.between import between, told
 from reports.compared import across, same
-from reports.format import Arm, Comparison, CountChange, Judgement, Revision, Run, Verdict
+from reports.format import Arm, Run, Verdict
 from reports.judge import Rules, judge
+from reports.judgement import Comparison, CountChange, Judgement, Revision
 from reports.pairs import pairs_of
 from tests.reports import synthetic
 from tests.reports.two_runs import (

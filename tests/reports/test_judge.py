@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from reports import judge as judging
 from reports import paired
 from reports.family import blocks_for, holm, smallest_effect
-from reports.format import Tolerance
 from reports.judge import (
     DECIDING,
     LOOKS,
@@ -24,9 +23,10 @@ from reports.judge import (
     undecided,
     whole,
 )
+from reports.judgement import Tolerance
 
 if TYPE_CHECKING:
-    from reports.format import Comparison
+    from reports.judgement import Comparison
 
 scipy_stats: Any = pytest.importorskip("scipy.stats")
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reports.format import Judgement, Run
+    from reports.format import Run
+    from reports.judgement import Judgement
 
 STATES = {
     "pass": "PASS", "regressed": "REGRESSED", "counts": "REGRESSED", "answers": "REGRESSED",

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from reports.format import Arm, Figures, Tolerance, Trial, Verdict
+from reports.format import Arm, Figures, Trial, Verdict
 from reports.judge import judge
+from reports.judgement import Tolerance
 from reports.pairs import name_of, pairs_of
 from reports.told import told
 

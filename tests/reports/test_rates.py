@@ -19,7 +19,7 @@ from tests.reports.synthetic import ENVIRONMENT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.format import Comparison
+    from reports.judgement import Comparison
 
 MEMORY = {0.0: 0.05, 0.03: 0.03, 0.10: 0.03}
 """Planted share to the noise of its blocks."""

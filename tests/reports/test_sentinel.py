@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from reports.format import Tolerance
 from reports.judge import DECIDING, lag_apart, sentinel, sentinel_out, whole
+from reports.judgement import Tolerance
 from tests.reports.test_judge import QUIET, SLOWER, one, pair
 
 if TYPE_CHECKING:
-    from reports.format import Comparison
+    from reports.judgement import Comparison
 
 P50 = DECIDING[1]
 WORST = {"REGRESSED": 3, "INVALID": 2, "INCONCLUSIVE": 1, "PASS": 0}
