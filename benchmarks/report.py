@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from reports import stats, tables
+from reports.environment import Environment
 from reports.files import write_run, write_trial
-from reports.format import Arm, Environment, Instrument, Load, Plan, Run, Trial, Variant, Verdict
+from reports.format import Arm, Instrument, Load, Plan, Run, Trial, Variant, Verdict
 
 BACKENDS = ("none", "memory", "cookie", "redis", "mongodb", "postgres", "http", "sqlite")
 STEPS = ("POST /login", "GET /profile", "POST /profile", "POST /logout")

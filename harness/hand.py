@@ -79,7 +79,7 @@ class Hand:
         if not answer.keep_alive:
             self._connection.close()
             self._connection = None
-        self._keep(answer.set_cookies)
+        self.cookies = kept_cookies(self.cookies, answer.set_cookies)
         return answer
 
     def knock(self) -> None:
@@ -96,16 +96,19 @@ class Hand:
         except OSError as error:
             raise MeasurementError(f"The app's server does not answer any more: {error}.") from None
 
-    def _keep(self, set_cookies: list[str]) -> None:
-        """Do with cookies as a browser does, as far as one that only visits one host needs it."""
-        for line in set_cookies:
-            pair, *attributes = (part.strip() for part in line.split(";"))
-            name, _, value = pair.partition("=")
-            said = {key.strip().lower(): text.strip() for key, _, text in (each.partition("=") for each in attributes)}
-            if _expired(said):
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
+
+def kept_cookies(before: dict[str, str], set_cookies: list[str]) -> dict[str, str]:
+    """Return a jar's cookies after Set-Cookie headers: as a browser has it, as far as one visits a single host."""
+    cookies = dict(before)
+    for line in set_cookies:
+        pair, *attributes = (part.strip() for part in line.split(";"))
+        name, _, value = pair.partition("=")
+        said = {key.strip().lower(): text.strip() for key, _, text in (each.partition("=") for each in attributes)}
+        if _expired(said):
+            cookies.pop(name, None)
+        else:
+            cookies[name] = value
+    return cookies
 
 
 def _read(connection: socket.socket) -> Answer:

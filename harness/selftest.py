@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from harness.provision import Provisions
     from harness.scenarios import Scenario
     from harness.variants import Wanted
-    from reports.format import Environment, Run
+    from reports.environment import Environment
+    from reports.format import Run
 
 _TARGET = "harness.plant:create_app"
 _KEPT = ("app_cpu_us_per_request", "p50_us")

@@ -122,7 +122,8 @@ def _read_trial(path: Path) -> Trial:
 
 def _update(raw: dict[str, Any], version: int) -> dict[str, Any]:
     """Climb from an older schema to ours, one rung a version."""
-    ladder: dict[int, Any] = {1: lambda old: old, 2: lambda old: old}  # what 2 and 3 added may be absent
+    # What 2, 3 and 4 added may be absent.
+    ladder: dict[int, Any] = {1: lambda old: old, 2: lambda old: old, 3: lambda old: {**old, "audits": []}}
     for rung in range(version, SCHEMA_VERSION):
         raw = ladder[rung](raw)
     return raw

@@ -11,7 +11,8 @@ from reports.units import MISSING, plural
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reports.format import Environment, Plan, Run, Variant
+    from reports.environment import Environment
+    from reports.format import Plan, Run, Variant
 
 _GENERATOR: Final = ("locust", "gevent", "geventhttpclient", "httptools")
 """Distributions that send the requests and read the answers; the others serve the app, and the baseline with it."""

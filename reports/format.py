@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from reports.audited import Audit, Checked  # noqa: TC001 - pydantic reads annotations at run time
+from reports.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
 from reports.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record import Data, Interval
 
@@ -15,11 +17,13 @@ from reports.record import Data, Interval
 #    and a closed phase beside them; a run has capacities, a summary costs over the baseline. All of it may be absent.
 # 3  the judge: a trial of a pair has two arms, a duet and slices; a run has comparisons, told pairs and a judgement.
 #    What 2 had as `comparisons` was always empty.
-SCHEMA_VERSION = 3
+# 4  correctness: a run has audits (what 3 had as such was always empty), a trial the answers that it checked, and where
+#    they were part of it a fault and a relay.
+SCHEMA_VERSION = 4
 
 Outcome = Literal["ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"]
 Phase = Literal["warmup", "solo", "duet", "slice", "closed"]
-Purpose = Literal["latency", "ladder", "capacity", "probe", "pair"]
+Purpose = Literal["latency", "ladder", "capacity", "probe", "pair", "fault"]
 Layer = Literal["client", "framework", "session", "store", "unattributed"]
 LAYERS: tuple[Layer, ...] = ("client", "framework", "session", "store", "unattributed")
 Role = Literal["app", "store", "generator"]
@@ -134,33 +138,6 @@ class Variant(Data):
     bytes_per_session: float | None = None
     error: str | None = None
     """Why it could not take part; null when it could."""
-
-
-class Environment(Data):
-    """The machine and the software that gave the figures."""
-
-    cpu: str
-    cores: int
-    memory_bytes: int
-    kernel: str
-    system: str
-    virtualization: str = ""
-    python: str
-    packages: dict[str, str] = {}
-    pinning: str
-    """What was done about CPU pinning, in words."""
-    cpus: dict[str, list[int]] = {}
-    """Role to the CPUs that it was pinned to; empty when nothing was pinned."""
-    data_folder_filesystem: str = ""
-    fsync_p50_us: float | None = None
-    clock: str = "CLOCK_MONOTONIC"
-
-    @property
-    def label(self) -> str:
-        """One line for captions."""
-        gib = self.memory_bytes / 2**30
-        virtual = f", {self.virtualization}" if self.virtualization else ""
-        return f"{self.cpu}, {self.cores} cores, {gib:.0f} GiB{virtual}, {self.system}, Python {self.python}"
 
 
 class Figures(Data):
@@ -296,6 +273,8 @@ class Trial(Data):
     overhead_s: float | None = None
     """Seconds of the trial that were neither warm-up nor window nor drain."""
     verdict: Verdict
+    checked: dict[str, Checked] = {}
+    """How many answers were held against each property, by its name, and how many broke it; the warm-up's too."""
     error: str | None = None
 
 
@@ -358,7 +337,7 @@ class Run(Data):
     """Pairs of the variants of a run that compares them."""
     judgement: Judgement | None = None
     """Of a regression check."""
-    audits: list[dict[str, Any]] = Field(default=[])
+    audits: list[Audit] = []
 
     @model_validator(mode="after")
     def _names_only_its_own(self) -> Run:

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from reports import advice, sentences
-from reports.format import Environment, Plan, Run  # noqa: TC001 - pydantic reads annotations at run time
+from reports.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
+from reports.format import Plan, Run  # noqa: TC001 - pydantic reads annotations at run time
 from reports.judgement import Comparison, CountChange, Judgement, Revision, State
 
 # History of the format:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reports.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
 from reports.files import RunUnreadable, write_atomically
-from reports.format import Environment  # noqa: TC001 - pydantic reads annotations at run time
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,9 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from reports import stats, tables, verdict
+from reports.environment import Environment
 from reports.files import write_run, write_trial
-from reports.format import Arm, Environment, Load, Plan, Run, Server, Trial, Variant, Verdict
+from reports.format import Arm, Load, Plan, Run, Server, Trial, Variant, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from reports import fingerprint
+from reports.environment import Environment
 from reports.files import read_run
 from reports.fingerprint import Difference
-from reports.format import Environment, Load, Plan, Server, Variant
+from reports.format import Load, Plan, Server, Variant
 from tests.reports.two_runs import BESIDE, FORBIDS, POSTGRES, REDIS, changed, run
 
 REFERENCE = read_run(Path(__file__).parents[2] / "results" / "reference").model_copy(update={"trials": []})

@@ -1,0 +1,78 @@
+"""Makes the checks of an audit on one subject, and notes down how each ended."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from harness.audit import checks
+from harness.audit.check import CHECKS, Ended
+from harness.audit.excuses import excuse
+from harness.audit.probe import Probe
+from harness.errors import BenchError
+from reports import audited
+from reports.audited import Audit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from harness.audit.check import Check
+    from harness.audit.subject import Subject
+
+
+def all_checks() -> list[Check]:
+    """Return every check there is, by number."""
+    for module in pkgutil.iter_modules(checks.__path__):
+        importlib.import_module(f"{checks.__name__}.{module.name}")
+    return [CHECKS[number] for number in sorted(CHECKS)]
+
+
+def audit(
+    subject: Subject,
+    *,
+    quick: bool = False,
+    only: Iterable[int] | None = None,
+    told: Callable[[audited.Check], None] = lambda _: None,
+) -> Audit:
+    """Make the checks, those of the quick set or of some numbers only, and say each as it ends."""
+    wanted = set(only) if only is not None else None
+    chosen = [each for each in all_checks() if (wanted is None or each.number in wanted) and (each.quick or not quick)]
+    made = Audit(variant=subject.name, quick=quick)
+    with subject.running():
+        for each in chosen:
+            ended = _made(each, subject)
+            made.checks.append(ended)
+            told(ended)
+    return made
+
+
+def _made(check: Check, subject: Subject) -> audited.Check:
+    begun = monotonic()
+    excused = excuse(check.number, subject.traits, subject.options)
+    state: audited.State = "PASS"
+    with Probe(subject) as probe:
+        if excused is not None and excused.state == "SKIPPED":
+            state, found = excused.state, excused.why
+        else:
+            try:
+                found = check.tried(probe)
+            except Ended as ended:
+                state, found = ended.state, ended.found
+            except BenchError as error:
+                # A store or an app that does not come back is itself a finding.
+                state, found = "FAIL", str(error)
+            if state == "FAIL" and excused is not None:
+                state, found = excused.state, f"{excused.why} {found}"
+    return audited.Check(
+        number=check.number,
+        name=check.name,
+        claim=check.claim,
+        source=check.source,
+        state=state,
+        found=found,
+        evidence=probe.trail.exchanges(),
+        figures=probe.figures,
+        seconds=round(monotonic() - begun, 3),
+    )

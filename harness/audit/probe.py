@@ -1,0 +1,132 @@
+"""What a check has in its hands: agents, apps with other options, the store, and a trail of all that was said."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from harness.audit.agent import Agent, Trail, client
+from harness.audit.check import Failed, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
+
+    import httpx
+
+    from harness.audit.subject import Subject
+    from harness.servers.kind import Running
+
+T = TypeVar("T")
+
+HOLD_MS = 300
+"""How long a slow request pauses between its read and its write: others come in between with certainty."""
+_MOST_AT_ONCE = 64
+_OK, _NOT_FOUND, _NO_METHOD, _UNPROCESSABLE = 200, 404, 405, 422
+
+
+class Probe:
+    """One check's view of a subject; `figures` is what it counts or times, by names that hold their units."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.trail = Trail()
+        self.figures: dict[str, float] = {}
+        self._users = 0
+        self._stack = ExitStack()
+        self._clients: dict[str, httpx.Client] = {}
+
+    def __enter__(self) -> Self:
+        self._threads = self._stack.enter_context(ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="agent"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The variant's options, all of them; empty where they are not known."""
+        return self.subject.options
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        """What it says it can; empty where it says nothing."""
+        return self.subject.traits
+
+    @property
+    def store(self) -> Running:
+        """The server that keeps its sessions; raises Skipped where there is none that we know."""
+        if self.subject.store is None:
+            raise Skipped("It has no store whose URL is known, so nobody but itself can be asked.")
+        return self.subject.store
+
+    def agent(self, name: str = "", url: str | None = None) -> Agent:
+        """Return a new user, not logged in, whose requests each take a connection of their own.
+
+        `url` is that of an app that `other` gave; else the main one is asked.
+        """
+        self._users += 1
+        url = url or self.subject.url
+        if url not in self._clients:
+            self._clients[url] = self._stack.enter_context(client(url))
+        return Agent(self._clients[url], self.trail, name or f"user-{self._users}")
+
+    @contextmanager
+    def kept(self, url: str | None = None) -> Iterator[httpx.Client]:
+        """Give one connection that is kept; `Agent(connection, probe.trail, name)` is a user on it."""
+        with client(url or self.subject.url, kept=True) as made:
+            yield made
+
+    def other(self, *, workers: int | None = None, **options: Any) -> Any:
+        """Give another app of the variant for a `with` block, as `Subject.other` does."""
+        return self.subject.other(workers=workers, **options)
+
+    def user(self, name: str = "", url: str | None = None, **body: Any) -> Agent:
+        """Return a new user who is logged in; raises Failed when that cannot be."""
+        agent = self.agent(name, url)
+        answer = agent.login(**body)
+        if answer.status != _OK:
+            raise Failed(f"Nobody can log in: POST /login was answered with {answer.status or answer.text}.")
+        return agent
+
+    def begin(self, call: Callable[[], T]) -> Future[T]:
+        """Begin a request that others are to overtake; its result is asked for later."""
+        return self._threads.submit(call)
+
+    def together(self, calls: list[Callable[[], T]]) -> list[T]:
+        """Make requests at the same time, and return their answers in the order of the calls."""
+        return [future.result() for future in [self._threads.submit(call) for call in calls]]
+
+    def needs_holding(self) -> None:
+        """Raise Skipped for a subject without `hold_ms`, on which nothing can be brought to overlap."""
+        answer = self.user("prober").read(hold_ms=HOLD_MS)
+        if answer.status != _OK or answer.took_s * 1000 < HOLD_MS:
+            raise Skipped("GET /profile?hold_ms=… does not pause there, so requests cannot be made to overlap.")
+
+    def needs_route(self, method: str, path: str) -> None:
+        """Raise Skipped for a subject that lacks a route."""
+        answer = self.agent("prober").ask(method, path, body={"note": "n"} if method == "POST" else None)
+        if answer.status in {_NOT_FOUND, _NO_METHOD}:
+            raise Skipped(f"It has no route {method} {path}.")
+
+    def records(self) -> int:
+        """Return how many records the store holds, expired ones included.
+
+        By the harness's own connection where the store is known, else as the app itself counts (GET /count).
+        Raises Skipped where neither can be had.
+        """
+        if self.subject.store is not None:
+            return self.subject.store.count(self.subject.namespace)
+        return self._counted("records")
+
+    def writes(self) -> int:
+        """Return how many operations that write the app has asked of its own store (GET /count); else as `records`."""
+        return self._counted("writes")
+
+    def _counted(self, what: str) -> int:
+        answer = self.agent("counter").ask("GET", "/count")
+        count = answer.body.get(what) if answer.status == _OK else None
+        if not isinstance(count, int):
+            raise Skipped("It has no store whose URL is known, and no route GET /count that would tell.")
+        return count
