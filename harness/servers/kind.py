@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -25,6 +26,10 @@ EVERY_WRITE = "every acknowledged write"
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DROP_S = 60.0
+_COUNT_S = 60.0
+_PATIENCE_S = 60.0
+_AGAIN_S = 0.05
+"""Between two looks at counters that ought to stand still."""
 
 
 def lost_within(milliseconds: float) -> str:
@@ -100,6 +105,40 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Counters:
+    """What a server has counted since it started, whoever asked it; `later - earlier` is what happened between.
+
+    They are the whole server's (Postgres: the database's), so nobody else may use it meanwhile. Our own asking is in
+    neither `reads` nor `writes`; each `Definition` says why. What the server calls a write may change nothing.
+    """
+
+    reads: int
+    """Operations that looked at records."""
+    writes: int
+    """Operations that changed records."""
+    written_bytes: int | None
+    """What went into the log that makes writes durable, the server's own housekeeping included; None without one."""
+    own: dict[str, float] = field(default_factory=dict)
+    """The figures that these were made from, under the server's names."""
+
+    def __sub__(self, earlier: Counters) -> Counters:
+        """Return the difference; ComponentError where the server has begun to count anew in between."""
+        reads, writes = self.reads - earlier.reads, self.writes - earlier.writes
+        if reads < 0 or writes < 0:
+            raise ComponentError(
+                "The server's counters stand lower than before: it was restarted, its statistics were reset, or a "
+                "table was dropped with its counts. What happened in between is not known; measure again."
+            )
+        known = self.written_bytes is not None and earlier.written_bytes is not None
+        return Counters(
+            reads=reads,
+            writes=writes,
+            written_bytes=(self.written_bytes or 0) - (earlier.written_bytes or 0) if known else None,
+            own={name: value - earlier.own.get(name, 0) for name, value in self.own.items()},
+        )
+
+
+@dataclass(frozen=True)
 class Image:
     """A container to be: how testcontainers makes it, its port, and a URL with {host} and {port}."""
 
@@ -115,7 +154,7 @@ class Image:
 class Definition(Protocol):
     """A kind of server: the one object that its file defines, as `KIND`.
 
-    `ask` and `drop` raise `Unanswered` and `Rejected`, and ComponentError when their driver is missing.
+    What talks to a server raises `Unanswered` and `Rejected`, and ComponentError when its driver is missing.
     """
 
     name: str
@@ -146,6 +185,19 @@ class Definition(Protocol):
     def drop(self, url: str, namespace: str, timeout_s: float) -> None:
         """Remove what lies inside the namespace, and nothing else."""
 
+    def count(self, url: str, namespace: str, timeout_s: float) -> int:
+        """Return how many records the namespace holds, whoever wrote them, expired ones that still lie there included.
+
+        Looking is in no `Counters`.
+        """
+
+    def counters(self, url: str, timeout_s: float) -> Counters:
+        """Return what the server has counted since it started."""
+
+    def late_s(self, url: str, timeout_s: float) -> float:  # noqa: ARG002 - most count at once
+        """Return for how long yet `counters` may lack something that was done before this question."""
+        return 0.0
+
 
 class Running:
     """A server that answers. This one is somebody else's, and so never frozen or stopped."""
@@ -174,6 +226,56 @@ class Running:
             raise ComponentError(
                 f"The {self.kind} server at {self.record.address} could not be cleaned of the namespace "
                 f"{namespace}: {error}. What the run left there begins with {namespace}; remove it by hand."
+            ) from None
+
+    def count(self, namespace: str) -> int:
+        """Return how many records lie in the namespace, expired ones that nobody has swept included."""
+        if not _NAMESPACE.fullmatch(namespace):
+            raise ValueError(f"Not a namespace: {namespace!r}. Nothing was counted.")
+        try:
+            return self._definition.count(self.url, namespace, _COUNT_S)
+        except (Unanswered, Rejected) as error:
+            raise ComponentError(
+                f"The {self.kind} server at {self.record.address} did not say how many records the namespace "
+                f"{namespace} holds: {error}. See that it runs and that its user may list and read them."
+            ) from None
+
+    def counters(self) -> Counters:
+        """Return what the server has counted so far; `settled_counters` waits for what it has not counted yet."""
+        return self._counters()[1]
+
+    def settled_counters(self, patience_s: float = _PATIENCE_S) -> Counters:
+        """Return the server's counters once it has counted all that was done before.
+
+        It is asked until nothing may be missing (`Definition.late_s`: with Postgres up to 11 s after the last
+        request, unless its connections are closed) and two readings agree: the load must have ended. ComponentError
+        when they still do not after `patience_s`.
+        """
+        ends = time.monotonic() + patience_s
+        before = None
+        while True:
+            late_s, now = self._counters()
+            if late_s <= 0 and before is not None and (now.reads, now.writes) == (before.reads, before.writes):
+                return now
+            left_s = ends - time.monotonic()
+            if left_s <= 0:
+                raise ComponentError(
+                    f"The counters of the {self.kind} server at {self.record.address} did not come to rest within "
+                    f"{patience_s:g} s: somebody uses it, or holds a transaction open. Give the audit a server of "
+                    "its own."
+                )
+            before = now
+            time.sleep(min(max(late_s, _AGAIN_S), left_s))
+
+    def _counters(self) -> tuple[float, Counters]:
+        """Return the lateness, which must be asked first, and the counters."""
+        try:
+            late_s = self._definition.late_s(self.url, _COUNT_S)
+            return late_s, self._definition.counters(self.url, _COUNT_S)
+        except (Unanswered, Rejected) as error:
+            raise ComponentError(
+                f"The {self.kind} server at {self.record.address} did not say what it has counted: {error}. See that "
+                "it runs and that its user may read its statistics."
             ) from None
 
     def suspend(self) -> None:
