@@ -14,6 +14,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from harness.errors import ComponentError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMRO
 
 @dataclass(frozen=True)
 class Arm:
-    """How an app is started: its interpreter, the folder it is imported from, and what its environment says."""
+    """How an app is started: its interpreter, the folder it is imported from, and what its environment says.
+
+    An arm with a `url` is not started at all: somebody else runs its app there.
+    """
 
     variant: str
     target: str = "backends.app:create_app"
@@ -41,6 +46,7 @@ class Arm:
     cwd: Path | None = None
     workers: int = 1
     environment: dict[str, str] = field(default_factory=dict, repr=False)
+    url: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -54,7 +60,11 @@ class Arm:
 
     def counting(self, folder: Path) -> Arm:
         """Return the arm with an app that leaves its counters in this folder."""
-        return replace(self, environment={**self.environment, "SESSION_APP_COUNTERS": str(folder.resolve())})
+        return self.told(SESSION_APP_COUNTERS=str(folder.resolve()))
+
+    def told(self, **environment: str) -> Arm:
+        """Return the arm with more in its app's environment."""
+        return replace(self, environment={**self.environment, **environment})
 
 
 def own_folder() -> Path:
@@ -115,6 +125,42 @@ def _ask(*arguments: str, python: str, folder: Path) -> str:
         last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         raise ComponentError(f"{what} failed with exit code {done.returncode}: {last}")
     return done.stdout
+
+
+def serve(processes: Processes, arm: Arm, *, log: Path, cpus: Sequence[int] | None) -> App | Elsewhere:
+    """Start an arm's app, or turn to the one that somebody else runs."""
+    return App(processes, arm, log=log, cpus=cpus) if arm.url is None else Elsewhere(arm.url)
+
+
+class Elsewhere:
+    """An app that somebody else runs: it is loaded and asked, never started, seen into or stopped."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def pids(self) -> list[int]:
+        """Return none: its processes are not ours to see."""
+        return []
+
+    def died(self) -> str | None:
+        """Return None: who loads it will notice."""
+        return None
+
+    def about(self) -> dict[str, Any]:
+        """Return what it says of itself, where it does; ComponentError when nobody answers there."""
+        try:
+            with httpx.Client(base_url=self.url, timeout=_START_TIMEOUT_S, trust_env=False) as client:
+                told = client.get("/about").json()
+        except httpx.HTTPError as error:
+            raise ComponentError(
+                f"No app answers at {self.url}: {error}. Start it, or mend the variant's target in session-bench.toml."
+            ) from None
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def stop(self) -> None:
+        """Leave it alone."""
 
 
 class App:

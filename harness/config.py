@@ -27,13 +27,17 @@ class _Table(BaseModel):
 class VariantTable(_Table):
     """A `[variants.NAME]` table: a variant with more to say than its name can."""
 
-    backend: str
+    backend: str | None = Field(None, description="a backend or subject; unset where an app or a target says it all")
     options: dict[str, str | int | float | bool] = {}
     url: str | None = Field(None, description="the store's URL, instead of a server of the harness's")
     app: str = Field("backends.app:create_app", description="import string of the app's factory")
+    target: str | None = Field(None, description="URL of an app that already runs, which is only loaded")
     python: Path | None = Field(None, description="interpreter that serves the app")
     cwd: Path | None = Field(None, description="folder that the app is imported from")
     workers: int = Field(1, ge=1, le=256, description="processes that serve the app")
+    rtt: Annotated[float, Field(ge=0, le=10_000)] | None = Field(
+        None, description="ms of round trip that a relay puts between app and store; unset: no relay"
+    )
 
 
 Share = Annotated[float, Field(gt=0, lt=10)]
@@ -97,6 +101,13 @@ class Settings(_Table):
         [], description="rates at which latency is measured besides the common one"
     )
     ladder_blocks: int = Field(1, ge=1, le=1000, description="how often every variant has its turn on each rung")
+    rtt: Annotated[list[Annotated[float, Field(ge=0, le=10_000)]], BeforeValidator(_parted)] = Field(
+        [], description="ms of round trip to the store at which every variant that has one is measured"
+    )
+    faults: Annotated[list[str], BeforeValidator(_parted)] = Field(
+        [], description="what is done to each store in trials of their own, such as freeze@3+2"
+    )
+    audit: bool = Field(True, description="make the quick checks of `audit` on every variant before the first trial")
     slo: str | None = Field(None, description="an objective, whose capacity is searched for: p99<20ms,errors<0.1%")
     blocks: int = Field(ge=1, le=1000, description="how often every variant has its turn")
     warmup_s: float = Field(ge=0, le=3600, description="seconds of load before the window")

@@ -8,8 +8,11 @@ from pydantic import model_validator
 
 from reports.audited import Audit, Checked  # noqa: TC001 - pydantic reads annotations at run time
 from reports.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
+from reports.faulted import Fault  # noqa: TC001 - pydantic reads annotations at run time
 from reports.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
+from reports.outage import Outage  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record import Data, Interval
+from reports.relayed import Relayed  # noqa: TC001 - pydantic reads annotations at run time
 
 # History of the format:
 # 1  first light: closed load, one arm per trial.
@@ -91,6 +94,10 @@ class Plan(Data):
     """Who sends the requests: our client, or Locust's own."""
     processes: int = 1
     """Processes of the generator."""
+    faults: list[Fault] = []
+    """What is done to each variant's store, in trials of their own."""
+    audit: bool = False
+    """Whether the quick checks of an audit went before the first trial."""
     order: list[list[str]]
     """Canonical variant names, one list per block, in the order in which they run."""
     ranking: bool = False
@@ -127,6 +134,8 @@ class Variant(Data):
     backend: str
     options: dict[str, Any] = {}
     workers: int = 1
+    rtt_ms: float | None = None
+    """What a relay between app and store adds to every round trip; null: there is none."""
     driver: str = ""
     """Driver and version, such as "redis 8.1.0"; empty where there is none."""
     traits: dict[str, Any] = {}
@@ -275,6 +284,10 @@ class Trial(Data):
     verdict: Verdict
     checked: dict[str, Checked] = {}
     """How many answers were held against each property, by its name, and how many broke it; the warm-up's too."""
+    relayed: Relayed | None = None
+    """What the relay between app and store saw; null where there is none."""
+    outage: Outage | None = None
+    """What a trial with a fault showed."""
     error: str | None = None
 
 
