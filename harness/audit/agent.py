@@ -58,6 +58,16 @@ class Answer:
     headers: httpx.Headers = field(default_factory=httpx.Headers)
 
     @property
+    def ok(self) -> bool:
+        """Whether it says that all went well."""
+        return self.status == httpx.codes.OK
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether it says that nobody is logged in."""
+        return self.status == httpx.codes.UNAUTHORIZED
+
+    @property
     def set_cookies(self) -> list[str]:
         """Every Set-Cookie header, as it came."""
         return self.headers.get_list("set-cookie")
