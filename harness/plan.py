@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import objective
+from harness.errors import UsageError
 from reports.format import Load, Plan
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from harness.config import Settings
     from harness.scenarios import Parameters, Scenario
     from harness.variants import Wanted
+    from reports.faulted import Fault
     from reports.format import Purpose, Trial
 
 RANKING_BLOCKS = 12
@@ -27,11 +29,14 @@ _SEEDS_PER_S = 10_000
 _CLOSED_RATE = 1500
 _ROW_BYTES = 14
 _SESSION_BYTES = 1500
+_AUDIT_S = 2.5
 
 
 MOST_ATTEMPTS = 3
 """A trial that the instrument spoilt is repeated, at most twice."""
 _PROBE_S = 1.0
+_RECOVERY_S = 8.0
+"""Load goes on for so long after a fault is over: a server that starts anew takes some seconds of it."""
 _CAPACITY_WINDOW_S = 2.0
 _CAPACITY_TRIALS = 16
 """So many trials a search for a capacity takes, as a rule."""
@@ -65,6 +70,7 @@ class Planned:
     purpose: Purpose
     load: Load
     attempt: int = 1
+    fault: Fault | None = None
 
 
 def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, parameters: Parameters) -> Plan:
@@ -100,13 +106,37 @@ def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, par
         servers=settings.servers,
         client=settings.client,
         processes=settings.processes,
+        faults=_faults(settings, variants, opened=opened),
+        faulted=[variant.name for variant in variants if variant.server] if settings.faults else [],
+        audit=settings.audit,
         order=[rng.sample(names, len(names)) for _ in range(settings.blocks)],
         ranking=settings.blocks >= RANKING_BLOCKS,
     )
 
 
-def phases(plan: Plan, purpose: Purpose, load: Load) -> Phases:
-    """Return a trial's phases. Only latency trials have a closed phase; probes and searches are short."""
+def _faults(settings: Settings, variants: Sequence[Wanted], *, opened: bool) -> list[Fault]:
+    """Read the faults; raises UsageError where nothing could be seen of them."""
+    from harness import faults  # noqa: PLC0415 - xx
+
+    wanted = [faults.parse(text) for text in settings.faults]
+    if wanted and not opened:
+        raise UsageError(
+            "A fault needs open load: closed loops wait with the store, and nobody arrives meanwhile. Give --rate."
+        )
+    if wanted and not any(variant.server for variant in variants):
+        raise UsageError(
+            "None of these variants has a store that a fault could be done to. Name one that has, as redis."
+        )
+    return wanted
+
+
+def phases(plan: Plan, purpose: Purpose, load: Load, fault: Fault | None = None) -> Phases:
+    """Return a trial's phases. Only latency trials have a closed phase; probes and searches are short.
+
+    A trial with a fault has a window that reaches beyond it, and a warm-up that does not depend on the load.
+    """
+    if fault is not None:
+        return Phases(load, plan.warmup_s, plan.warmup_s, fault.until_s + _RECOVERY_S, plan.drain_s)
     if purpose == "probe":
         return Phases(load, _PROBE_S, _PROBE_S, _PROBE_S, plan.drain_s)
     if purpose == "capacity":
@@ -126,7 +156,10 @@ def probes(plan: Plan) -> list[Planned]:
 
 
 def blocks(plan: Plan) -> Iterator[list[Planned]]:
-    """Yield the latency trials of every block, then those of the ladder, each block's in the order they run in."""
+    """Yield the latency trials of every block, then those of the ladder, each block's in the order they run in.
+
+    Last come those with a fault, once for each variant: whatever a fault leaves behind, it leaves to no measurement.
+    """
     for block, order in enumerate(plan.order, 1):
         yield [Planned(block, name, "latency", plan.load) for name in order]
     rng = random.Random(f"{plan.seed} ladder")  # noqa: S311 - an order of trials is no secret
@@ -137,6 +170,8 @@ def blocks(plan: Plan) -> Iterator[list[Planned]]:
     ]
     for block in range(1, plan.ladder_blocks + 1):
         yield [Planned(block, name, "ladder", load) for name, load in rng.sample(rungs, len(rungs))]
+    for fault in plan.faults:
+        yield [Planned(1, name, "fault", plan.load, fault=fault) for name in plan.faulted]
 
 
 def left(wanted: Sequence[Planned], done: Sequence[Trial], plan: Plan) -> list[Planned]:
@@ -161,11 +196,17 @@ def count(plan: Plan) -> int:
 
 def estimate_s(plan: Plan, stores: int, done: int = 0) -> float:
     """Estimate a run's seconds, installation apart; `done` trials are behind it."""
-    each = [phases(plan, planned.purpose, planned.load) for block in [probes(plan), *blocks(plan)] for planned in block]
+    each = [
+        phases(plan, planned.purpose, planned.load, planned.fault)
+        for block in [probes(plan), *blocks(plan)]
+        for planned in block
+    ]
     total_s = sum(one.seconds + _TRIAL_OVERHEAD_S for one in each)
     if plan.objective:
         search = phases(plan, "capacity", plan.load)
         total_s += _CAPACITY_TRIALS * len(plan.order[0]) * (search.seconds + _TRIAL_OVERHEAD_S)
+    if plan.audit and not done:
+        total_s += _AUDIT_S * len(plan.order[0])
     share = 1 - done / max(1, count(plan))
     return total_s * max(0.0, share) + stores * (_SERVER_START_S + plan.sessions / _SEEDS_PER_S)
 
@@ -174,7 +215,7 @@ def estimate_disk_bytes(plan: Plan, stores: int) -> tuple[int, int]:
     """Estimate what a run leaves under results/, and what its stores need meanwhile, in bytes."""
     requests = 0.0
     for planned in (planned for block in blocks(plan) for planned in block):
-        one = phases(plan, planned.purpose, planned.load)
+        one = phases(plan, planned.purpose, planned.load, planned.fault)
         requests += (one.warmup_most_s + one.window_s) * (one.load.rate_per_s or _CLOSED_RATE)
         requests += one.closed_s * _CLOSED_RATE
     return round(requests * _ROW_BYTES), stores * plan.sessions * _SESSION_BYTES
@@ -189,5 +230,5 @@ def common_rate(slowest_per_s: float) -> float:
 
 def _same(planned: Planned, trial: Trial, plan: Plan) -> bool:
     load = trial.load or plan.load
-    place = planned.block, planned.variant, planned.purpose, planned.load.rate_per_s
-    return place == (trial.block, trial.arms[0].variant, trial.purpose, load.rate_per_s)
+    place = planned.block, planned.variant, planned.purpose, planned.load.rate_per_s, planned.fault
+    return place == (trial.block, trial.arms[0].variant, trial.purpose, load.rate_per_s, trial.fault)

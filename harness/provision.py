@@ -25,11 +25,15 @@ _EXPIRING_SHARE = 0.05
 
 @dataclass
 class Entrant:
-    """A variant as it takes part in a run: `server` is None where it needs none, or could not be had."""
+    """A variant as it takes part in a run: `server` is None where it needs none, or could not be had.
+
+    `namespace` is where its sessions lie in the server.
+    """
 
     record: Variant
     arm: arms.Arm
     server: Running | None = None
+    namespace: str = ""
 
 
 class Provisions:
@@ -84,14 +88,15 @@ class Provisions:
         if wanted.server:
             running = self._server(wanted, store)
             entrant.server = running
+            entrant.namespace = namespace
             entrant.record.server = running.record
             environment["SESSION_APP_STORE_URL"] = running.url
             if not running.ours:  # the data of ours go with it
                 self._cleanup.callback(self._drop, running, namespace)
-        if wanted.traits["keeps"] == "process":
+        if wanted.traits.get("keeps") == "process":
             environment["SESSION_APP_SESSIONS"] = str(self._plan.sessions)
         entrant.arm = replace(wanted.arm, environment=environment)
-        if wanted.traits["keeps"] == "server" and self._plan.sessions:
+        if wanted.traits.get("keeps") == "server" and self._plan.sessions:
             seeded = arms.seed(
                 self._processes,
                 entrant.arm,
@@ -158,9 +163,10 @@ def record(wanted: Wanted) -> Variant:
         backend=wanted.backend,
         options=wanted.options,
         workers=wanted.arm.workers,
+        rtt_ms=wanted.rtt_ms,
         driver=wanted.driver,
         traits=wanted.traits,
-        durability=wanted.traits.get("durability", "none"),
+        durability=wanted.traits.get("durability", "unknown"),
         source=wanted.source,
         python=wanted.python,
     )

@@ -96,6 +96,8 @@ class Plan(Data):
     """Processes of the generator."""
     faults: list[Fault] = []
     """What is done to each variant's store, in trials of their own."""
+    faulted: list[str] = []
+    """The variants that have a store to be harmed."""
     audit: bool = False
     """Whether the quick checks of an audit went before the first trial."""
     order: list[list[str]]
@@ -286,8 +288,10 @@ class Trial(Data):
     """How many answers were held against each property, by its name, and how many broke it; the warm-up's too."""
     relayed: Relayed | None = None
     """What the relay between app and store saw; null where there is none."""
+    fault: Fault | None = None
+    """What was done to the store in a trial of that purpose."""
     outage: Outage | None = None
-    """What a trial with a fault showed."""
+    """And what came of it."""
     error: str | None = None
 
 

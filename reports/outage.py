@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from reports.faulted import Fault  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record import Data
 
 
@@ -29,7 +28,6 @@ class Stage(Data):
 class Outage(Data):
     """A fault in a trial, as the requests saw it. Times are µs from t0 unless their names say otherwise."""
 
-    fault: Fault
     through: Literal["process", "relay"]
     began_us: int
     lifted_us: int

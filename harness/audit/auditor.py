@@ -41,6 +41,7 @@ def audit(
     chosen = [each for each in all_checks() if (wanted is None or each.number in wanted) and (each.quick or not quick)]
     made = Audit(variant=subject.name, quick=quick)
     with subject.running():
+        subject.ask_about()
         for each in chosen:
             ended = _made(each, subject)
             made.checks.append(ended)
@@ -50,7 +51,7 @@ def audit(
 
 def _made(check: Check, subject: Subject) -> audited.Check:
     begun = monotonic()
-    excused = excuse(check.number, subject.traits, subject.options)
+    excused = excuse(check.number, subject.traits, {**subject.stated, **subject.options})
     state: audited.State = "PASS"
     with Probe(subject) as probe:
         if excused is not None and excused.state == "SKIPPED":

@@ -47,7 +47,7 @@ class Probe:
     @property
     def options(self) -> Mapping[str, Any]:
         """The variant's options, all of them; empty where they are not known."""
-        return self.subject.options
+        return {**self.subject.stated, **self.subject.options}
 
     @property
     def traits(self) -> Mapping[str, Any]:

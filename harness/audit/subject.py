@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.arms import App
+from harness.arms import App, Elsewhere
 from harness.audit.check import Skipped
 from harness.errors import ComponentError
 
@@ -25,7 +25,8 @@ class Subject:
 
     `arm` is None for an app that somebody else runs: it is only asked, at `target`. `options` are all of the variant's
     and `traits` what it says it can, both empty where it says nothing. `store` is the server that its sessions are
-    kept in, in the keys that begin with `namespace`; None where there is none, or none that we know.
+    kept in, in the keys that begin with `namespace`; None where there is none, or none that we know. `stated` are
+    options that an app not of our package says it has: they are its own, and nobody can set them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Subject:
     store: Running | None = None
     namespace: str = ""
     cpus: Sequence[int] | None = None
+    stated: Mapping[str, Any] = field(default_factory=dict)
     _main: App | None = None
 
     @property
@@ -65,6 +67,14 @@ class Subject:
         if self._main is None:
             self._main = self._start({}, self.workers)
         return self._main.url
+
+    def ask_about(self) -> None:
+        """Let the app itself say what it can, where nobody has said it: one that is none of our package's."""
+        if self.traits:
+            return
+        told = Elsewhere(self.url).about()
+        known = told.get("traits"), told.get("options")
+        self.traits, self.stated = (each if isinstance(each, dict) else {} for each in known)
 
     @property
     def pids(self) -> list[int]:
