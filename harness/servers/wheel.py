@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -13,7 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
+
 from harness.errors import ComponentError, UsageError
+from harness.servers.coming import Coming, ComingBack, Held, PortTaken, quote
 from harness.servers.disk import VOLATILE, filesystem_of
 from harness.servers.kind import (
     LOST_AT_EXIT,
@@ -22,10 +27,8 @@ from harness.servers.kind import (
     Facts,
     Missing,
     Program,
-    Rejected,
     Running,
     Site,
-    Unanswered,
     require,
 )
 from reports.format import Server
@@ -35,22 +38,28 @@ if TYPE_CHECKING:
 
     from harness.processes import Child, Processes
 
-READY_S = 20.0
 _ATTEMPTS = 5
-_CONNECT_S = 1.0
-_FIRST_ASK_S, _LAST_ASK_S = 0.1, 2.0
 _POLL_S = 0.005
-_TAKEN = "ddress already in use"
-
-
-class PortTaken(Exception):  # noqa: N818 - the reason for another attempt
-    """Somebody else listens on the port that was free a moment ago."""
+_VERSION_S = 20.0
+_DEAD_S = 10.0
+"""A killed process is gone when the kernel has taken back its memory."""
+_LOST = "lost"
 
 
 class Embedded(Running):
-    """A server that we started: ours to freeze and to end."""
+    """A server that we started: ours to freeze, to kill, to start again and to end."""
 
     ours = True
+
+    def __init__(
+        self, definition: Definition, record: Server, child: Child, *, site: Site, port: int, settings: dict[str, str]
+    ) -> None:
+        super().__init__(definition, definition.url(port), record, [child])
+        self._site = site
+        self._port = port
+        self._settings = settings
+        self._held = Held()
+        self._coming: ComingBack | None = None
 
     def suspend(self) -> None:
         """Freeze every process of the server."""
@@ -62,10 +71,56 @@ class Embedded(Running):
         for child in self.children:
             child.resume()
 
+    def kill(self) -> None:
+        """Send SIGKILL to every process of the server, and return when all are gone; its port is kept free."""
+        if self._coming is not None:
+            self._coming.stop()
+            self._coming = None
+        self.suspend()  # what is frozen starts no other
+        members = [member for child in self.children for member in child.family()]
+        for member in members:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+        for child in self.children:
+            child.wait(_DEAD_S)
+        self.children.clear()
+        patience = time.monotonic() + _DEAD_S
+        while any(_lives(member) for member in members) and time.monotonic() < patience:
+            time.sleep(_POLL_S)
+        self._held.take(self._port)
+
+    def restart(self, *, empty: bool) -> None:
+        """See `Running`; takes as long as the server needs, and an initdb where Postgres is to be empty."""
+        coming = self.coming_back(empty=empty)
+        while not (coming.launched(_POLL_S) and coming.answer()):
+            pass
+        self.clear()
+
+    def coming_back(self, *, empty: bool) -> ComingBack:
+        """Kill what still runs and return what starts it again, at the same port, with the same settings and CPUs.
+
+        Where it is to be `empty` its new data folder is being made from now on; `clear` removes the old one.
+        """
+        self.kill()
+        if empty and self._site.data.exists():
+            self.clear()
+            self._site.data.rename(self._site.folder / _LOST)
+        self._coming = ComingBack(
+            self._definition, self._site, self._port, self._settings, children=self.children, held=self._held
+        )
+        return self._coming
+
+    def clear(self) -> None:
+        """Remove the data that a server started empty has lost, which takes long where they are many."""
+        shutil.rmtree(self._site.folder / _LOST, ignore_errors=True)
+
     def stop(self) -> None:
         """End the server; its data go with the work folder."""
+        if self._coming is not None:
+            self._coming.stop()
         for child in reversed(self.children):
             child.stop()
+        self._held.release()
 
 
 @functools.cache
@@ -89,7 +144,7 @@ def find(
                 f"install --force-reinstall --no-cache-dir {name}. Or give a URL, or use --servers docker."
             )
         try:
-            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=READY_S, check=False)
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=_VERSION_S, check=False)
             words, found = done.stderr or done.stdout, re.search(version, done.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
             words, found = str(error), None
@@ -136,20 +191,20 @@ def start(
     reason = ""
     for _ in range(1 if port else _ATTEMPTS):
         chosen = port or free_port()
-        child = definition.launch(site, chosen, settings)
+        coming = Coming(definition, site, chosen, settings)
         try:
-            facts = _ready(definition, child, chosen, site)
+            child, facts = _ready(coming)
             if not durable_ok_on_tmpfs:
                 _refuse_volatile(definition, facts, folder)
         except PortTaken as taken:
-            child.stop()
+            coming.stop()
             reason = str(taken)
         except BaseException:
-            child.stop()
+            coming.stop()
             raise
         else:
             record = record_of(definition, facts, "wheel", f"127.0.0.1:{chosen}", program.wheel)
-            return Embedded(definition, definition.url(chosen), record, [child])
+            return Embedded(definition, record, child, site=site, port=chosen, settings=settings)
     if port:
         raise ComponentError(
             f"Port {port} of 127.0.0.1 is taken ({reason}), so the {definition.name} server could not start "
@@ -182,38 +237,18 @@ def record_of(
     )
 
 
-def _ready(definition: Definition, child: Child, port: int, site: Site) -> Facts:
-    """Ask until the server answers; notice its death at once."""
-    deadline = time.monotonic() + READY_S
-    reason = "nothing listens on its port"
-    ask_s = _FIRST_ASK_S  # short, for whoever took the port may be silent, and our child is dead by then
-    while time.monotonic() < deadline:
-        if child.wait(_POLL_S) is not None:
-            if _TAKEN in child.log.read_text(errors="replace"):
-                child.log.write_text("")  # the next attempt is judged by its own words
-                raise PortTaken("its address is in use")
-            raise ComponentError(
-                f"The {definition.name} server ended with status {child.poll()} instead of starting. "
-                f"Its last words: {quote(child.tail())}"
-            )
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_S).close()
-            facts = definition.ask(definition.url(port), ask_s)
-        except OSError:
-            continue
-        except Unanswered as error:
-            reason = str(error)
-            ask_s = min(2 * ask_s, _LAST_ASK_S)
-            continue
-        except Rejected as error:
-            raise PortTaken(f"what answers there says: {error}") from None  # ours has no reason to
-        if facts.identity not in {str(child.pid), str(site.data)}:
-            raise PortTaken("another server of this kind answers there")
-        return facts
-    raise ComponentError(
-        f"The {definition.name} server did not answer within {READY_S:.0f} s: {reason}. "
-        f"Its last words: {quote(child.tail())}"
-    )
+def _ready(coming: Coming) -> tuple[Child, Facts]:
+    while True:
+        if coming.launched(_POLL_S) and coming.child and (facts := coming.answer()):
+            return coming.child, facts
+
+
+def _lives(member: psutil.Process) -> bool:
+    """Tell whether a process still holds anything: a zombie, which waits for its parent alone, does not."""
+    try:
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _refuse_volatile(definition: Definition, facts: Facts, folder: Path) -> None:
@@ -225,8 +260,3 @@ def _refuse_volatile(definition: Definition, facts: Facts, folder: Path) -> None
             f"{folder.parent} on {filesystem}, which no power loss survives and where an fsync costs "
             "nothing: the figures would flatter it. Set TMPDIR to a folder on a disk, or allow it explicitly."
         )
-
-
-def quote(text: str) -> str:
-    """Put lines of a log into a paragraph."""
-    return " | ".join(line.strip() for line in text.splitlines() if line.strip()) or "none"

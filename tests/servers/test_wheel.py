@@ -16,7 +16,7 @@ import redis
 
 from harness.errors import ComponentError, UsageError
 from harness.processes import Processes
-from harness.servers import postgres, wheel
+from harness.servers import coming, postgres, wheel
 from harness.servers.disk import filesystem_of
 from harness.servers.kind import Missing, Unanswered
 from harness.servers.redis import Redis
@@ -240,7 +240,7 @@ def test_a_server_that_dies_is_noticed_at_once_and_quoted(processes: Processes) 
 
 
 def test_a_server_that_never_answers_is_given_up(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheel, "READY_S", 0.3)
+    monkeypatch.setattr(coming, "READY_S", 0.3)
     with pytest.raises(ComponentError, match=r"did not answer within .*still warming up"):
         wheel.start(Silent(), options={}, processes=processes)
 
