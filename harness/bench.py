@@ -35,7 +35,8 @@ def start(flags: dict[str, Any], settings: list[str], *, like: Path | None, dry_
     chosen = config.load({**given, **assigned})
     scenario = scenarios.find(chosen.scenario)
     parameters = scenarios.check_parameters(scenario, {**chosen.parameters, **parameters})
-    wanted = variants.resolve(chosen.compare, chosen.variants)
+    names = variants.over_distances(chosen.compare, chosen.rtt, chosen.variants)
+    wanted = variants.resolve(names, chosen.variants)
     planned = plan.make(chosen, wanted, scenario, parameters)
     if dry_run:
         _show_plan(planned, provision.stores_of(wanted), as_json=as_json)
@@ -127,6 +128,8 @@ def _like(recorded: Run) -> dict[str, Any]:
         "arrivals": recorded.plan.load.arrivals,
         "users": recorded.plan.load.users,
         "parameters": recorded.plan.parameters,
+        "faults": [fault.text for fault in recorded.plan.faults],
+        "audit": recorded.plan.audit,
         "compare": [variant.name for variant in recorded.variants],
     }
 
@@ -164,6 +167,8 @@ def _parts(planned: Plan) -> list[str]:
     if planned.ladder_per_s:
         rungs = ", ".join(f"{rate:g}" for rate in planned.ladder_per_s)
         parts.append(f"a ladder of {rungs} arrivals/s")
+    if planned.faults:
+        parts.append(f"then {', '.join(fault.text for fault in planned.faults)} on every store")
     if planned.objective:
         parts.append(f"a search for the capacity at {planned.objective.text}")
     return parts

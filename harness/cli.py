@@ -77,6 +77,16 @@ def run(  # noqa: PLR0917 - a verb's options
     slo: Annotated[
         str | None, typer.Option(help="Search each variant's capacity under it, such as 'p99<20ms,errors<0.1%'.")
     ] = None,
+    rtt: Annotated[
+        str | None, typer.Option(metavar="MS,MS,…", help="Put so far a round trip between app and store, each in turn.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND@T+D", help="freeze, kill, restart-empty or slow the store at T s for D s."),
+    ] = None,
+    audit: Annotated[
+        bool | None, typer.Option("--audit/--no-audit", help="Make the quick checks of `audit` first, or do without.")
+    ] = None,
     servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
     client: Annotated[str | None, typer.Option(help="Who sends the requests: lean (ours) or stock (Locust's).")] = None,
     settings: Annotated[
@@ -94,7 +104,8 @@ def run(  # noqa: PLR0917 - a verb's options
 
     flags = {
         "compare": variants or None, "scenario": scenario, "profile": profile, "rate": rate, "users": users,
-        "ladder": ladder, "slo": slo, "servers": servers, "client": client, "out": out and str(out),
+        "ladder": ladder, "slo": slo, "rtt": rtt, "faults": fault or None, "audit": audit, "servers": servers,
+        "client": client, "out": out and str(out),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:
@@ -104,6 +115,28 @@ def run(  # noqa: PLR0917 - a verb's options
     else:
         code = bench.start(given, settings or [], like=like, dry_run=dry_run, as_json=as_json)
     raise typer.Exit(code)
+
+
+@app.command()
+def audit(  # noqa: PLR0917 - a verb's options
+    variants: Annotated[
+        list[str] | None, typer.Argument(metavar="VARIANT", help="What is audited; none: those of `compare`.")
+    ] = None,
+    check: Annotated[
+        list[str] | None, typer.Option(metavar="NUMBER|NAME", help="Only this check; may be given several times.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the checks that go before every run.")] = False,
+    servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Try from outside what a session backend must get right, each of eighteen properties, with the evidence."""
+    from harness.audit import verb  # noqa: PLC0415 - each verb loads what it needs
+
+    asked = verb.Asked(variants=variants or [], checks=check or [], quick=quick)
+    given = {name: value for name, value in {"servers": servers, "out": out and str(out)}.items() if value is not None}
+    raise typer.Exit(verb.audit(asked, given, settings or [], as_json=as_json))
 
 
 @app.command()

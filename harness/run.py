@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from harness import capacity, generator, machine, plan, provision, trial
+from harness.audit import series as audits
 from harness.errors import Exit, MeasurementError, UsageError
 from harness.processes import Processes
 from harness.servers import disk
@@ -166,6 +167,13 @@ def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> Non
             progress.preparing(wanted.name)
             entrants[wanted.name] = provisions.entrant(wanted, record)
         write_run(job.folder, run)
+        for wanted in job.variants if job.plan.audit else ():
+            progress.preparing(f"{wanted.name}: quick audit")
+            entrant = entrants[wanted.name]
+            with provisions.only(entrant):
+                folder, app_cpus = job.folder / "audits" / wanted.slug, cpus.get("app")
+                run.audits.append(audits.audit(processes, wanted, entrant, folder=folder, cpus=app_cpus, quick=True))
+            write_run(job.folder, run)
         bench = trial.Bench(processes, job.plan, job.scenario, job.folder, cpus, progress.live)
         series = _Series(job, run, bench, entrants, provisions, progress)
         _choose_rate(job, run, series)
@@ -235,15 +243,19 @@ def _choose_rate(job: Job, run: Run, series: _Series) -> None:
 
 def exit_code(run: Run) -> Exit:
     """Return what a run's outcome is worth to a script; the gravest of what happened."""
-    last = {(done.purpose, done.block, done.arms[0].variant): done.verdict.state for done in run.trials}
-    states = {state for (purpose, *_), state in last.items() if purpose == "latency"}
+    last = {
+        (done.purpose, done.block, done.arms[0].variant, done.fault and done.fault.text): done.verdict.state
+        for done in run.trials
+    }
+    states = {state for (purpose, *_), state in last.items() if purpose in {"latency", "fault"}}
     if run.status == "interrupted":
         return Exit.INTERRUPTED
     if any(variant.error for variant in run.variants):
         return Exit.COMPONENT
     if "INVALID" in states:
         return Exit.INVALID
-    return Exit.TESTED_FAILED if "FAILED" in states or _missed(run) else Exit.FINE
+    struck = any(audit.strikes for audit in run.audits)
+    return Exit.TESTED_FAILED if "FAILED" in states or struck or _missed(run) else Exit.FINE
 
 
 def _missed(run: Run) -> bool:

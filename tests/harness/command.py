@@ -19,6 +19,8 @@ QUICK = (
     "window_s=0.7",
     "--set",
     "sessions=50",
+    "--set",
+    "audit=false",
     "--users",
     "4",
 )
