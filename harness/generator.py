@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -59,7 +59,9 @@ class Recorded:
 
     `requests` are the columns of requests.parquet; `begin_ns`, `t0_ns` and `closed_from_ns` are when load, window and
     closed phase began (the last is None where there was none); `lags_ns` how late the generator's loop was, 50 times a
-    second of the window; `messages` counts what went wrong; `parts` are the duets and slices of two arms.
+    second of the window; `messages` counts what went wrong; `parts` are the duets and slices of two arms. `checks`
+    says for each property how many answers of the whole trial, warm-up included, were held against it, and how many
+    broke it (empty where the scenario counts nothing).
     """
 
     requests: dict[str, Any]
@@ -69,6 +71,7 @@ class Recorded:
     lags_ns: np.ndarray[Any, np.dtype[np.int64]]
     messages: dict[str, int]
     parts: list[Part]
+    checks: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,7 @@ class Generator:
             lags_ns,
             messages,
             _parts(facts, places),
+            _checks(spools),
         )
 
 
@@ -214,6 +218,15 @@ def _parts(facts: dict[str, Any], places: Sequence[int]) -> list[Part]:
         Part(phase, number, None if arm is None else places[arm], from_ns, to_ns)
         for phase, number, arm, from_ns, to_ns in facts.get("parts", [])
     ]
+
+
+def _checks(spools: Sequence[spool.Spool]) -> dict[str, tuple[int, int]]:
+    checks: dict[str, tuple[int, int]] = {}
+    for part in spools:
+        for name, (checked, wrong) in part.facts.get("checks", {}).items():
+            before = checks.get(name, (0, 0))
+            checks[name] = before[0] + checked, before[1] + wrong
+    return checks
 
 
 def _columns(part: spool.Spool, places: Sequence[int]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from scenarios.steps import SessionUser, declare, weigh
 
-PARAMETERS = {"reads": 16, "writes": 2, "logouts": 1}
+PARAMETERS = {"reads": 16, "writes": 2, "logouts": 1, "pings": 0, "reconnects": 0}
 declare(PARAMETERS)
 
 
@@ -10,4 +10,4 @@ class Visitor(SessionUser):
     """Stays for about ten requests a session with the default weights."""
 
 
-weigh(Visitor, read="reads", write="writes", logout="logouts")
+weigh(Visitor, read="reads", write="writes", logout="logouts", ping="pings", reconnect="reconnects")

@@ -2,7 +2,7 @@
 
 from scenarios.steps import SessionUser, declare, weigh
 
-PARAMETERS = {"logins": 8, "reads": 2}
+PARAMETERS = {"logins": 8, "reads": 2, "pings": 0, "reconnects": 0}
 declare(PARAMETERS)
 
 
@@ -10,4 +10,4 @@ class Newcomer(SessionUser):
     """Logs in again and again, each time under a new session id, and looks at the profile in between."""
 
 
-weigh(Newcomer, login="logins", read="reads")
+weigh(Newcomer, login="logins", read="reads", ping="pings", reconnect="reconnects")

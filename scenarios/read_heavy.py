@@ -2,7 +2,7 @@
 
 from scenarios.steps import SessionUser, declare, weigh
 
-PARAMETERS = {"reads": 95, "writes": 5}
+PARAMETERS = {"reads": 95, "writes": 5, "pings": 0, "reconnects": 0}
 declare(PARAMETERS)
 
 
@@ -10,4 +10,4 @@ class Reader(SessionUser):
     """Logs in once and stays."""
 
 
-weigh(Reader, read="reads", write="writes")
+weigh(Reader, read="reads", write="writes", ping="pings", reconnect="reconnects")

@@ -2,7 +2,7 @@
 
 from scenarios.steps import SessionUser, declare, weigh
 
-PARAMETERS = {"reads": 1, "writes": 1}
+PARAMETERS = {"reads": 1, "writes": 1, "pings": 0, "reconnects": 0}
 declare(PARAMETERS)
 
 
@@ -10,4 +10,4 @@ class Writer(SessionUser):
     """Logs in once and stays."""
 
 
-weigh(Writer, read="reads", write="writes")
+weigh(Writer, read="reads", write="writes", ping="pings", reconnect="reconnects")

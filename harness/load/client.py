@@ -120,7 +120,7 @@ class LeanSession:
         if data is None and json is None and not headers:
             request = opening + b"\r\n"
         else:
-            request = opening + _rest(data, json, headers)
+            request = _whole(opening, data, json, headers)
         own = self._user.context()
         error: TransportError | None = None
         started = perf_counter()
@@ -156,6 +156,11 @@ class LeanSession:
             response.report()
         return response
 
+    @property
+    def cookiejar(self) -> CookieJar:
+        """The cookies, by the name that they have in Locust's FastHttpSession."""
+        return self.cookies
+
     def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
@@ -174,9 +179,9 @@ class LeanSession:
         return opening
 
 
-def _rest(data: bytes | str | None, json: Any, headers: dict[str, str] | None) -> bytes:
-    """Write what stands behind the cookies: the request's own headers, and its body."""
-    lines = []
+def _whole(opening: bytes, data: bytes | str | None, json: Any, headers: dict[str, str] | None) -> bytes:
+    """Write the request's own headers and its body behind its opening; own cookies go in place of the jar's."""
+    lines = [opening]
     if json is not None:
         data = _ENCODE(json)
         lines.append(b"Content-Type: application/json\r\n")
@@ -184,6 +189,8 @@ def _rest(data: bytes | str | None, json: Any, headers: dict[str, str] | None) -
     for key, value in (headers or {}).items():
         if "\n" in key + value or "\r" in key + value:
             raise LocustError(f"A header cannot hold a line break: {key!r}.")
+        if key.lower() == "cookie" and (jars := opening.find(b"\r\nCookie: ")) >= 0:
+            lines[0] = opening[: jars + 2]
         lines.append(f"{key}: {value}\r\n".encode("latin-1"))
     if body is None:
         lines.append(b"\r\n")

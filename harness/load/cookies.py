@@ -5,7 +5,10 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from time import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _NEVER = float("inf")
 _MOST_WRITTEN = 256
@@ -15,6 +18,14 @@ class _Cookie(NamedTuple):
     pair: bytes
     path: str
     expires_at: float
+
+    @property
+    def name(self) -> str:
+        return self.pair.partition(b"=")[0].decode("latin-1")
+
+    @property
+    def value(self) -> str:
+        return self.pair.partition(b"=")[2].decode("latin-1")
 
 
 class _Attributes(NamedTuple):
@@ -38,6 +49,10 @@ class CookieJar:
         """By method and path what `keep` was given; empty again as soon as a cookie changes."""
         self.first_expiry = _NEVER
         """When to call `expire`, seconds since 1970."""
+
+    def __iter__(self) -> Iterator[_Cookie]:
+        """Go through the cookies, each with its `name` and `value`, as in http.cookiejar."""
+        return iter(self._cookies.values())
 
     def line(self, path: str) -> bytes:
         """Return the Cookie header of a request for this path as one line, CRLF included; empty without cookies."""

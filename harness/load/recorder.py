@@ -54,6 +54,7 @@ class Recorder:
     """
 
     def __init__(self, environment: Environment, sink: Sink, arms: int = 1) -> None:
+        self._environment = environment
         self._arms = arms
         self._writer = Writer(sink)
         self._record = self._writer.add
@@ -95,9 +96,11 @@ class Recorder:
             self._add("(unsent)", Flight(-1, arm), scheduled_ns, NONE, NONE, now_ns - scheduled_ns, "unsent")
 
     def close(self, **facts: Any) -> None:
-        """Hand on what is left, with the facts."""
+        """Hand on what is left, with the facts; what the scenario counted of its own checks is one of them."""
         self._flusher.kill()
-        self._writer.close(**facts, messages=self._messages)
+        counted: dict[str, list[int]] = getattr(self._environment, "session_checks", {})
+        checks = {name: list(tally) for name, tally in counted.items()}
+        self._writer.close(**facts, messages=self._messages, checks=checks)
 
     def _stamping(self, context: Callable[[User], dict[str, Any]]) -> Callable[[User], dict[str, Any]]:
         """Wrap `User.context`, which Locust calls as it sends, into one that says who sends and when."""
