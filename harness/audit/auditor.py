@@ -43,17 +43,17 @@ def audit(
     with subject.running():
         subject.ask_about()
         for each in chosen:
-            ended = _made(each, subject)
+            ended = _made(each, subject, quick=quick)
             made.checks.append(ended)
             told(ended)
     return made
 
 
-def _made(check: Check, subject: Subject) -> audited.Check:
+def _made(check: Check, subject: Subject, *, quick: bool) -> audited.Check:
     begun = monotonic()
     excused = excuse(check.number, subject.traits, {**subject.stated, **subject.options})
     state: audited.State = "PASS"
-    with Probe(subject) as probe:
+    with Probe(subject, quick=quick) as probe:
         if excused is not None and excused.state == "SKIPPED":
             state, found = excused.state, excused.why
         else:

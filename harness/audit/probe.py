@@ -27,10 +27,14 @@ _OK, _NOT_FOUND, _NO_METHOD, _UNPROCESSABLE = 200, 404, 405, 422
 
 
 class Probe:
-    """One check's view of a subject; `figures` is what it counts or times, by names that hold their units."""
+    """One check's view of a subject; `figures` is what it counts or times, by names that hold their units.
 
-    def __init__(self, subject: Subject) -> None:
+    `quick` asks a check to leave out what takes more than a fraction of a second.
+    """
+
+    def __init__(self, subject: Subject, *, quick: bool = False) -> None:
         self.subject = subject
+        self.quick = quick
         self.trail = Trail()
         self.figures: dict[str, float] = {}
         self._users = 0
@@ -110,22 +114,31 @@ class Probe:
         if answer.status in {_NOT_FOUND, _NO_METHOD}:
             raise Skipped(f"It has no route {method} {path}.")
 
-    def records(self) -> int:
+    def records(self, url: str | None = None) -> int:
         """Return how many records the store holds, expired ones included.
 
-        By the harness's own connection where the store is known, else as the app itself counts (GET /count).
-        Raises Skipped where neither can be had.
+        By the harness's own connection where the store is known, else as the app itself counts (GET /count), the main
+        one or that at `url`. Raises Skipped where neither can be had.
         """
         if self.subject.store is not None:
             return self.subject.store.count(self.subject.namespace)
-        return self._counted("records")
+        return self._counted("records", url)
 
-    def writes(self) -> int:
+    def writes(self, url: str | None = None) -> int:
         """Return how many operations that write the app has asked of its own store (GET /count); else as `records`."""
-        return self._counted("writes")
+        return self._counted("writes", url)
 
-    def _counted(self, what: str) -> int:
-        answer = self.agent("counter").ask("GET", "/count")
+    @contextmanager
+    def alone(self) -> Iterator[str]:
+        """Give the URL of an app that knows all it has done: of one worker, where each keeps and counts for itself."""
+        if self.subject.store is None and self.subject.workers > 1:
+            with self.other(workers=1) as url:
+                yield url
+        else:
+            yield self.subject.url
+
+    def _counted(self, what: str, url: str | None) -> int:
+        answer = self.agent("counter", url).ask("GET", "/count")
         count = answer.body.get(what) if answer.status == _OK else None
         if not isinstance(count, int):
             raise Skipped("It has no store whose URL is known, and no route GET /count that would tell.")
