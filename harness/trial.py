@@ -21,6 +21,7 @@ from harness.generator import Generator
 from harness.warmup import Warmup
 from reports import layers, stats, tables
 from reports import verdict as verdicts
+from reports.audited import Checked
 from reports.files import trial_folder, write_trial
 from reports.format import Arm, Trial, Verdict
 
@@ -157,6 +158,7 @@ def _judge(
         cpus=bench.cpus,
     )
     trial.verdict.reasons += said(recorded.messages)
+    trial.checked = {name: Checked(checked=checked, wrong=wrong) for name, (checked, wrong) in recorded.checks.items()}
 
 
 def _watch(
