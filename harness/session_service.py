@@ -13,7 +13,9 @@ ours.
     POST   /v1/{namespace}/sweep             {"removed": N}
     GET    /v1/{namespace}                   {"records": N}, expired ones included
     DELETE /v1/{namespace}                   204
-    GET    /v1                               {"product", "version", "pid"}
+    GET    /v1                               {"product", "version", "pid", "requests"}
+
+The last is what was asked of sessions since the start, by method; a service need not have it.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ MAX_BYTES = 64 * 2**20
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_OF_A_NAMESPACE = 2
+"""The slashes of a path that leads to a namespace; what lies deeper are its sessions."""
 _SEED = struct.Struct(">Id")
 
 Headers = dict[bytes, bytes]
@@ -77,6 +81,7 @@ class SessionService:
 
     def __init__(self) -> None:
         self._namespaces: dict[str, dict[str, Session]] = {}
+        self._requests = dict.fromkeys(("GET", "PUT", "PATCH", "DELETE", "POST"), 0)
 
     async def __call__(
         self,
@@ -117,6 +122,8 @@ class SessionService:
                 raise Refused(404, "there is nothing of this name")
         if method not in actions:
             raise Refused(405, "this cannot be done here", allow=", ".join(actions))
+        if path.count("/") > _OF_A_NAMESPACE:
+            self._requests[method] += 1
         return actions[method]()
 
     def _live(self, namespace: str, key: str) -> Session:
@@ -186,7 +193,7 @@ class SessionService:
         return 204, {}, b""
 
     def _about(self) -> Answer:
-        return _json({"product": "session service", "version": VERSION, "pid": os.getpid()})
+        return _json({"product": "session service", "version": VERSION, "pid": os.getpid(), "requests": self._requests})
 
 
 def _expiry(headers: Headers) -> float:

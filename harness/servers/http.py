@@ -11,6 +11,7 @@ from harness import session_service
 from harness.errors import ComponentError
 from harness.servers.kind import (
     LOST_AT_EXIT,
+    Counters,
     Definition,
     Facts,
     Image,
@@ -72,6 +73,29 @@ class Http(Definition):
         """Leave it to the service."""
         with self._client(url, timeout_s) as client:
             client.delete(f"v1/{namespace}").raise_for_status()
+
+    def count(self, url: str, namespace: str, timeout_s: float) -> int:
+        """Have the service count, by `GET /v1/{namespace}`."""
+        with self._client(url, timeout_s) as client:
+            return int(client.get(f"v1/{namespace}").raise_for_status().json()["records"])
+
+    def counters(self, url: str, timeout_s: float) -> Counters:
+        """Go by `requests` of `GET /v1`: what was asked of sessions, by method, whatever the answer was.
+
+        `reads` are GET; `writes` are PUT, PATCH and DELETE, and POST, by which sessions are seeded and swept. Asking
+        the service, or for a namespace's count, or to drop one, is in neither. It writes no log.
+        """
+        with self._client(url, timeout_s) as client:
+            about = client.get("v1").raise_for_status().json()
+        if "requests" not in about:
+            raise Rejected("it counts nothing (GET /v1 has no requests)")
+        requests = {str(method): int(count) for method, count in about["requests"].items()}
+        return Counters(
+            reads=requests.get("GET", 0),
+            writes=sum(count for method, count in requests.items() if method != "GET"),
+            written_bytes=None,
+            own={method: float(count) for method, count in requests.items()},
+        )
 
     @contextlib.contextmanager
     def _client(self, url: str, timeout_s: float) -> Iterator[Any]:

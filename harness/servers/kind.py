@@ -30,8 +30,10 @@ _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DROP_S = 60.0
 _COUNT_S = 60.0
 _PATIENCE_S = 60.0
-_AGAIN_S = 0.1
-"""Between two looks at counters that ought to come to rest."""
+_AGAIN_S = 0.05
+"""Between two readings of counters that ought to agree."""
+_LATER_S = 0.5
+"""Between two looks at a server that has not counted everything yet."""
 
 
 def lost_within(milliseconds: float) -> str:
@@ -260,7 +262,8 @@ class Running:
         ends = time.monotonic() + patience_s
         before = None
         while True:
-            if self._ask_counts(self._definition.late_s) <= 0:
+            late_s = self._ask_counts(self._definition.late_s)
+            if late_s <= 0:
                 now = self.counters()
                 if before is not None and (now.reads, now.writes) == (before.reads, before.writes):
                     return now
@@ -271,7 +274,7 @@ class Running:
                     f"{patience_s:g} s: somebody uses it, or holds a transaction open. Measure on a server that nobody "
                     "else uses."
                 )
-            time.sleep(_AGAIN_S)
+            time.sleep(min(max(late_s, _AGAIN_S), _LATER_S))
 
     def _ask_counts(self, question: Callable[[str, float], _T]) -> _T:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.servers import wheel
 from harness.servers.kind import (
     LOST_AT_EXIT,
+    Counters,
     Definition,
     Facts,
     Image,
@@ -29,6 +30,8 @@ DATABASE = "session_bench"
 
 _OLDEST_SUPPORTED = 7
 _CREDENTIALS = ("bench", "bench")  # the image wants some; the port is bound to loopback
+_HOUSEKEEPING = frozenset({"admin", "config", "local"})
+"""Databases in which the server reads and writes for itself."""
 # Two that answer like MongoDB, and say in buildInfo that they are not.
 _OTHERS = {"ferretdb": "FerretDB", "psmdbVersion": "Percona Server for MongoDB"}
 
@@ -128,6 +131,49 @@ class MongoDB(Definition):
             database = client.get_default_database(DATABASE)
             for name in database.list_collection_names(filter={"name": {"$regex": f"^{namespace}_"}}):
                 database.drop_collection(name)
+
+    def count(self, url: str, namespace: str, timeout_s: float) -> int:
+        """Count the documents of the collections `namespace_…`, by going through them.
+
+        Without a filter the server would answer from metadata, which a crash leaves wrong.
+        """
+        with self._client(url, timeout_s) as client:
+            database = client.get_default_database(DATABASE)
+            names = database.list_collection_names(filter={"name": {"$regex": f"^{namespace}_"}})
+            return sum(int(database.command("count", name, query={"_id": {"$exists": True}})["n"]) for name in names)
+
+    def counters(self, url: str, timeout_s: float) -> Counters:
+        """Go by top, which counts per collection, over all databases but the server's own.
+
+        `writes` are the operations that took a collection's write lock: insert, update, delete and findAndModify, one
+        per statement, whether it found something to change or not. `reads` are its queries, that is finds; a find that
+        modifies is a write alone, and a count or an aggregate, like ours, is neither. The deletes of the TTL monitor
+        are in neither. `written_bytes` is what WiredTiger has written to the journal; None without one. From
+        serverStatus are `opcounters` and `metrics.document`, for evidence only: the server's own business, a few finds
+        a minute, is in them, and a document that an upsert makes is not.
+        """
+        with self._client(url, timeout_s) as client:
+            status = client.admin.command("serverStatus")
+            top = client.admin.command("top")["totals"]
+        collections = [
+            figures
+            for name, figures in top.items()
+            if isinstance(figures, dict) and name.partition(".")[0] not in _HOUSEKEEPING
+        ]
+        total = {
+            operation: sum(int(figures[operation]["count"]) for figures in collections)
+            for operation in ("queries", "getmore", "insert", "update", "remove", "commands", "readLock", "writeLock")
+        }
+        own = {f"top.{name}": float(count) for name, count in total.items()}
+        own |= {f"opcounters.{name}": float(count) for name, count in status["opcounters"].items() if name.isalpha()}
+        own |= {f"metrics.document.{name}": float(count) for name, count in status["metrics"]["document"].items()}
+        journal = status.get("wiredTiger", {}).get("log", {}).get("log bytes written")
+        return Counters(
+            reads=total["queries"],
+            writes=total["writeLock"],
+            written_bytes=None if journal is None else int(journal),
+            own=own,
+        )
 
     def _privileged(self, client: Any, command: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer to a command of the monitoring roles; empty for a user who has none of them."""

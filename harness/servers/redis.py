@@ -11,6 +11,7 @@ from harness.servers.kind import (
     EVERY_WRITE,
     LOST_AT_EXIT,
     SURVIVES_RESTART,
+    Counters,
     Definition,
     Facts,
     Image,
@@ -39,6 +40,7 @@ _DURABILITY = {"no": SURVIVES_RESTART, "everysec": lost_within(1000), "always": 
 _SETTINGS = ("appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy", "io-threads")
 _BUILD = {"redis_build_id": "build", "gcc_version": "gcc", "mem_allocator": "allocator"}
 _BATCH = 1000
+_KEYSPACE = ("keyspace_hits", "keyspace_misses", "expired_keys", "evicted_keys")
 
 
 class Redis(Definition):
@@ -122,6 +124,50 @@ class Redis(Definition):
             keys = client.scan_iter(match=f"{namespace}:*", count=_BATCH)
             while batch := list(islice(keys, _BATCH)):
                 client.unlink(*batch)
+
+    def count(self, url: str, namespace: str, timeout_s: float) -> int:
+        """Count the keys that SCAN finds under `namespace:`, each once.
+
+        What has expired is gone for whoever asks, SCAN included, even where its memory is not yet freed.
+        """
+        with self._client(url, timeout_s) as client:
+            return len(set(client.scan_iter(match=f"{namespace}:*", count=_BATCH)))
+
+    def counters(self, url: str, timeout_s: float) -> Counters:
+        """Go by INFO commandstats, and by what COMMAND INFO says of each command in it.
+
+        `writes` are the calls of commands with the flag `write`, whether they found something to change or not;
+        `reads` those of commands with the flag `readonly` that name their keys. Commands inside a script or a MULTI
+        are counted, EVALSHA and EXEC are not; nor are our INFO, COMMAND, CONFIG and SCAN, which name no keys.
+        `written_bytes` is the length of the append-only file, buffer included; None without one, and once the server
+        has rewritten it shorter.
+        """
+        with self._client(url, timeout_s) as client:
+            info = client.info("everything")
+            calls = {
+                name.removeprefix("cmdstat_"): int(figures["calls"])
+                for name, figures in info.items()
+                if name.startswith("cmdstat_")
+            }
+            described = client.execute_command("COMMAND INFO", *calls) if calls else []
+        reads = writes = 0
+        for called, command in zip(calls.values(), described, strict=True):
+            if command is None:  # a module's that was unloaded
+                continue
+            flags, first_key = set(command[2]), command[3]
+            if "write" in flags:
+                writes += called
+            elif "readonly" in flags and "noscript" not in flags and (first_key or "movablekeys" in flags):
+                reads += called
+        own = {f"cmdstat_{name} calls": float(called) for name, called in calls.items()}
+        own |= {name: float(info[name]) for name in _KEYSPACE if name in info}
+        logged = info.get("aof_enabled") and not info.get("aof_rewrites")
+        return Counters(
+            reads=reads,
+            writes=writes,
+            written_bytes=info["aof_current_size"] + info["aof_buffer_length"] if logged else None,
+            own=own,
+        )
 
     @contextlib.contextmanager
     def _client(self, url: str, timeout_s: float) -> Iterator[Any]:
