@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness import arms
 from harness.errors import ComponentError
+from harness.link import Unrelayable
 from harness.servers import server
+from harness.wire.route import Unroutable, route
 from reports.format import Plan, Variant
 
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ class Provisions:
             entrant.namespace = namespace
             entrant.record.server = running.record
             environment["SESSION_APP_STORE_URL"] = running.url
+            if wanted.rtt_ms is not None:
+                _refuse_unrelayable(running.url)
             if not running.ours:  # the data of ours go with it
                 self._cleanup.callback(self._drop, running, namespace)
         if wanted.traits.get("keeps") == "process":
@@ -148,6 +152,14 @@ class Provisions:
         finally:
             for running in idle:
                 running.resume()
+
+
+def _refuse_unrelayable(url: str) -> None:
+    """Refuse a round-trip time where no relay can stand: its figures would be those of another distance."""
+    try:
+        route(url)
+    except Unroutable as error:
+        raise Unrelayable(str(error)) from None
 
 
 def stores_of(variants: Sequence[Wanted]) -> int:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd  # noqa: F401 - pyarrow would load it in the middle of the first trial
 
-from harness import counters, resources
+from harness import arms, counters, resources
 from harness import plan as plans
-from harness.arms import App
 from harness.errors import BenchError, MeasurementError
 from harness.generator import Generator
+from harness.ordeal import Ordeal, with_pings
 from harness.warmup import Warmup
+from harness.way import to_store
 from reports import layers, stats, tables
 from reports import verdict as verdicts
 from reports.audited import Checked
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import pyarrow as pa
 
+    from harness.arms import App, Elsewhere
     from harness.generator import Recorded
     from harness.plan import Phases, Planned
     from harness.processes import Processes
     from harness.provision import Entrant
     from harness.scenarios import Scenario
+    from harness.way import Way
     from reports.format import Plan, Role
 
     Live = Callable[[int, "np.ndarray[tuple[int], np.dtype[np.float64]]"], None]
@@ -65,7 +69,7 @@ def run(bench: Bench, entrant: Entrant, number: int, planned: Planned) -> Trial:
 
     Only KeyboardInterrupt and its like pass, and leave an unfinished folder behind.
     """
-    phases = plans.phases(bench.plan, planned.purpose, planned.load)
+    phases = plans.phases(bench.plan, planned.purpose, planned.load, planned.fault)
     folder = fresh_folder(bench.folder, number)
     trial = Trial(
         number=number,
@@ -78,6 +82,7 @@ def run(bench: Bench, entrant: Entrant, number: int, planned: Planned) -> Trial:
         warmup_s=phases.warmup_s,
         window_s=phases.window_s,
         closed_s=phases.closed_s,
+        fault=planned.fault,
         verdict=Verdict(state="INVALID"),
     )
     begun = monotonic()
@@ -97,12 +102,15 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folde
     sampler = resources.Sampler()
     counted = folder / "counters"
     with ExitStack() as stack:
-        app = App(bench.processes, entrant.arm.counting(counted), log=folder / "app.log", cpus=bench.cpus.get("app"))
+        way = stack.enter_context(
+            to_store(bench.processes, entrant, trial.fault, log=folder / "relay.log", cpus=bench.cpus.get("generator"))
+        )
+        app = arms.serve(bench.processes, way.arm.counting(counted), log=folder / "app.log", cpus=bench.cpus.get("app"))
         stack.callback(app.stop)
         # Both start at once, each on its own CPU: the scenario's first request waits for the app.
         generator = Generator(
             bench.processes,
-            bench.plan,
+            bench.plan if trial.fault is None else with_pings(bench.plan),
             bench.scenario,
             [app.url],
             phases=phases,
@@ -112,19 +120,23 @@ def _measure(bench: Bench, entrant: Entrant, trial: Trial, phases: Phases, folde
         )
         stack.callback(generator.child.stop)
         app.about()
-        _watch(bench, entrant, app, generator, phases=phases, sampler=sampler)
+        ordeal = None if trial.fault is None else stack.enter_context(Ordeal(trial.fault, entrant, way))
+        _watch(bench, entrant, app, generator, phases=phases, sampler=sampler, way=way, ordeal=ordeal)
     recorded = generator.recorded()
     shutil.rmtree(folder / "spool")
     keep_server_log(store_logs, folder / "server.log")
     if recorded is None:
         raise MeasurementError(f"The generator recorded no window: {generator.child.tail(1) or 'its log is empty'}")
-    _judge(bench, trial, phases, recorded, sampler=sampler, counted=counted)
+    requests = _judge(bench, trial, phases, recorded, sampler=sampler, counted=counted)
+    trial.relayed = way.relayed(requests, recorded.t0_ns)
+    if ordeal is not None:
+        ordeal.record(trial, requests, recorded.t0_ns)
 
 
 def _judge(
     bench: Bench, trial: Trial, phases: Phases, recorded: Recorded, *, sampler: resources.Sampler, counted: Path
-) -> None:
-    """Write the trial's tables, take its figures from them, and say whether they deserve trust."""
+) -> pa.Table:
+    """Write the trial's tables, take its figures from them, say whether they deserve trust; return the requests."""
     t0_ns, window_s, load = recorded.t0_ns, trial.window_s, phases.load
     trial.t0_monotonic_ns = t0_ns
     trial.warmup_s = round((t0_ns - recorded.begin_ns) / 1e9, 3)
@@ -159,10 +171,19 @@ def _judge(
     )
     trial.verdict.reasons += said(recorded.messages)
     trial.checked = {name: Checked(checked=checked, wrong=wrong) for name, (checked, wrong) in recorded.checks.items()}
+    return requests
 
 
 def _watch(
-    bench: Bench, entrant: Entrant, app: App, generator: Generator, *, phases: Phases, sampler: resources.Sampler
+    bench: Bench,
+    entrant: Entrant,
+    app: App | Elsewhere,
+    generator: Generator,
+    *,
+    phases: Phases,
+    sampler: resources.Sampler,
+    way: Way,
+    ordeal: Ordeal | None,
 ) -> None:
     """Sample until the generator ends; the app's death or the generator's silence ends the trial."""
     deadline = monotonic() + _START_S + phases.seconds + phases.drain_s
@@ -181,6 +202,7 @@ def _watch(
         bench.live(len(rows), rows["service_ns"] / 1000)
         if warmup.steady(rows):
             generator.be_steady()
+        way.look(warmup.over_ns, phases.window_s)
         if ended:
             return
         if died := app.died():
@@ -188,7 +210,9 @@ def _watch(
         if monotonic() > deadline:
             raise MeasurementError(f"The generator did not end in time: {generator.child.tail(1)}")
         due = max(due + _SAMPLE_S, monotonic())
-        generator.child.wait(max(0.0, due - monotonic()))
+        while (left_s := due - monotonic()) > 0 and generator.child.poll() is None:
+            idle_s = ordeal.step(warmup.over_ns, app.pids()) if ordeal else left_s
+            generator.child.wait(min(left_s, max(idle_s, 0.001)))
 
 
 def fresh_folder(run: Path, number: int) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.load import spool
 from reports import stationarity
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ class Warmup:
 
     def __init__(self, phases: Phases) -> None:
         self._watching = phases.warmup_most_s > phases.warmup_s
+        self._longest_ns = round(max(phases.warmup_s, phases.warmup_most_s) * 1e9)
+        self.over_ns: int | None = None
+        """When it ends, as far as can be told from outside, to some ms; None before the first answer."""
         self._ended_ns: list[np.ndarray[Any, Any]] = []
         self._service_us: list[np.ndarray[Any, Any]] = []
 
@@ -28,6 +32,8 @@ class Warmup:
 
         Never for a warm-up of fixed length.
         """
+        if self.over_ns is None and len(rows):
+            self.over_ns = int(_started_ns(rows).min()) + self._longest_ns
         if not self._watching:
             return False
         self._ended_ns.append(rows["sent_ns"] + rows["service_ns"])
@@ -36,6 +42,7 @@ class Warmup:
         if not stationarity.steady(throughput, latency_us):
             return False
         self._watching = False
+        self.over_ns = monotonic_ns()
         return True
 
     def _bins(self) -> tuple[list[float], list[float]]:
@@ -48,3 +55,7 @@ class Warmup:
         place = (ended_ns - first_ns) // _BIN_NS
         parts = [service_us[place == number] for number in range(whole)]
         return [float(len(part)) for part in parts], [float(np.median(part)) if len(part) else np.nan for part in parts]
+
+
+def _started_ns(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.where(rows["scheduled_ns"] != spool.NONE, rows["scheduled_ns"], rows["sent_ns"])
