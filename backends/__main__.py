@@ -18,6 +18,7 @@ from backends import codecs, description, environment
 from backends.errors import ConfigurationError
 from backends.seeding import seed
 from backends.store import StoreUnavailable
+from backends.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -59,25 +60,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _with_store(chosen: argparse.Namespace, configured: Environment) -> dict[str, Any]:
-    store = configured.variant.make_store(configured.settings)
+    store = configured.variant.make(configured.settings)
     key = "sessions" if chosen.command == "seed" else "records"
     if store.traits.keeps != "server":
         return {key: 0, "in_process": True}
     async with _opened(store):
         if chosen.command == "count":
             return {key: await store.count()}
-        seeded = await seed(
-            store,
-            codecs.load(configured.variant.options.codec),
-            chosen.sessions,
-            expiring_share=chosen.expiring_share,
-            expiring_within_s=chosen.expiring_within_s,
-        )
+        expiring = {"expiring_share": chosen.expiring_share, "expiring_within_s": chosen.expiring_within_s}
+        if isinstance(store, Subject):
+            seeded = await store.seed(chosen.sessions, **expiring)
+        else:
+            codec = codecs.load(configured.variant.options.codec)
+            seeded = await seed(store, codec, chosen.sessions, **expiring)
     return {key: seeded.sessions, "bytes_per_session": seeded.bytes_per_session}
 
 
 @asynccontextmanager
-async def _opened(store: Store) -> AsyncIterator[None]:
+async def _opened(store: Store | Subject) -> AsyncIterator[None]:
     try:
         await store.open()
         yield

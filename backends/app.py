@@ -1,4 +1,4 @@
-"""The app that serves every backend: `uvicorn --factory backends.app:create_app` and the environment."""
+"""The app that serves every backend and subject: `uvicorn --factory backends.app:create_app` and the environment."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from backends import codecs, environment
+from backends.audit import TalliedStore
 from backends.counters import CountedStore, Counters
 from backends.errors import ConfigurationError
 from backends.layers import MeasuredApp, MeasuredManager, MeasuredMiddleware
@@ -27,7 +28,7 @@ from backends.seeding import seed
 from backends.store import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from fastapi import Request
     from fastapi.responses import JSONResponse
@@ -50,10 +51,18 @@ def create_app() -> FastAPI:
 
 def build(configured: Environment) -> FastAPI:
     """Return the app for a configuration; raises ConfigurationError for one that cannot be."""
+    return (_library if configured.variant.backend.is_subject else _own)(configured)
+
+
+def _own(configured: Environment) -> FastAPI:
+    """Return the app on one of our own backends."""
     variant = configured.variant
     bare = variant.make_store(configured.settings)
+    tallied = TalliedStore(bare) if configured.audit else None
+    store: Store = tallied or bare
     counters = Counters(configured.counters) if configured.counters else None
-    store: Store = CountedStore(bare, counters) if counters else bare
+    if counters:
+        store = CountedStore(store, counters)
     manager = (MeasuredManager if counters else SessionManager)(store, variant.options)
 
     @asynccontextmanager
@@ -62,30 +71,60 @@ def build(configured: Environment) -> FastAPI:
             if counters:
                 await stack.enter_async_context(counters.running())
             stack.push_async_callback(manager.close)
-            try:
-                await manager.open()
-            except StoreUnavailable as reason:
-                _logger.warning("the session store is unavailable at start, requests will try again: %s", reason)
+            await _opened(manager.open)
             if store.traits.keeps == "process":
                 await seed(bare, codecs.load(variant.options.codec), configured.sessions)
             await stack.enter_async_context(_sweeping(store, variant.options.idle_s))
             yield
 
-    app = (partial(MeasuredApp, counters) if counters else FastAPI)(
-        title="session app",
-        openapi_url=None,
-        lifespan=lifespan,
-        exception_handlers={
+    app = (partial(MeasuredApp, counters) if counters else FastAPI)(**_shell(lifespan))
+    middleware = MeasuredMiddleware if counters else SessionMiddleware
+    app.add_middleware(middleware, manager=manager, secure=variant.options.secure, exempt=PATHS)
+    add_routes(app, audit=configured.audit)
+    Operations(variant, bare, manager.ping).add_routes(app, writes=(lambda: tallied.writes) if tallied else None)
+    return app
+
+
+def _library(configured: Environment) -> FastAPI:
+    """Return the app on a library that is not ours; it keeps no counters."""
+    subject = configured.variant.make_subject(configured.settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(subject.close)
+            await _opened(subject.open)
+            if subject.traits.keeps == "process":
+                await subject.seed(configured.sessions)
+            yield
+
+    app = FastAPI(**_shell(lifespan))
+    subject.add_to(app, audit=configured.audit)
+    writes = (lambda: subject.writes) if configured.audit else None
+    Operations(configured.variant, subject, subject.ping).add_routes(app, writes=writes)
+    return app
+
+
+def _shell(lifespan: Callable[[FastAPI], Any]) -> dict[str, Any]:
+    """Return what FastAPI is given, whoever keeps the sessions."""
+    return {
+        "title": "session app",
+        "openapi_url": None,
+        "lifespan": lifespan,
+        "exception_handlers": {
             HTTPException: _http_error,
             RequestValidationError: _invalid_request,
             Exception: _internal_error,
         },
-    )
-    middleware = MeasuredMiddleware if counters else SessionMiddleware
-    app.add_middleware(middleware, manager=manager, secure=variant.options.secure, exempt=PATHS)
-    add_routes(app, audit=configured.audit)
-    Operations(variant, bare, manager).add_routes(app)
-    return app
+    }
+
+
+async def _opened(opening: Callable[[], Awaitable[None]]) -> None:
+    """Open a store; an app whose store is away starts all the same."""
+    try:
+        await opening()
+    except StoreUnavailable as reason:
+        _logger.warning("the session store is unavailable at start, requests will try again: %s", reason)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What this package can tell of itself: its source, its versions, its backends, and what a variant means."""
+"""What this package can tell of itself: its source and versions, its backends and subjects, what a variant means."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from backends import discovery
 from backends.errors import ConfigurationError, MissingModule
 from backends.manager import SessionManager
 from backends.store import Settings
+from backends.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from backends.store import Store
 
-_PACKAGES = ("fastapi", "starlette", "uvicorn", "pydantic", "uvloop", "httptools")
+PACKAGES = ("fastapi", "starlette", "uvicorn", "pydantic", "uvloop", "httptools")
 
 
 @cache
@@ -36,7 +37,7 @@ def source() -> dict[str, str]:
     return {"path": str(folder), "digest": digest.hexdigest()}
 
 
-def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Return the installed version of each package that is installed."""
     known = {}
     for package in packages:
@@ -47,21 +48,21 @@ def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
     return known
 
 
-def driver(store: Store) -> dict[str, str] | None:
-    """Return name and version of the distribution through which a store talks to its server, or None."""
+def driver(store: Store | Subject) -> dict[str, str] | None:
+    """Return name and version of the distribution that talks to the server, or that is the subject, or None."""
     name = store.driver
     return None if name is None else {"name": name, "version": metadata.version(name)}
 
 
 async def describe(variants: Sequence[str]) -> dict[str, Any]:
-    """Describe every backend with its defaults, and these variants; a missing driver hurts only its own."""
+    """Describe every backend and subject with its defaults, and these variants; a missing driver hurts only its own."""
     return {
         "contract": backends.CONTRACT,
         "source": source(),
         "python": platform.python_version(),
         "packages": versions(),
         "backends": {backend.name: await _backend(backend) for backend in discovery.found().values()},
-        "subjects": {},
+        "subjects": {subject.name: await _backend(subject) for subject in discovery.subjects().values()},
         "variants": {text: await _variant(text) for text in variants},
     }
 
@@ -99,7 +100,7 @@ async def _variant(text: str) -> dict[str, Any]:
         "error": None,
     }
     try:
-        if backend := discovery.found().get(said["backend"]):
+        if backend := (discovery.subjects() | discovery.found()).get(said["backend"]):
             said["server"] = backend.server
         variant = discovery.parse(text)
         said["name"] = variant.name
@@ -118,10 +119,11 @@ def _missing(error: MissingModule) -> dict[str, str | None]:
 
 
 async def _ask(variant: discovery.Variant) -> dict[str, Any]:
-    """Make the variant's store to ask it about itself; it is never opened."""
-    store = variant.make_store(Settings(url="", key=bytes(32), namespace="description", sample=b""))
+    """Make the variant's store or subject to ask it about itself; it is never opened."""
+    made = variant.make(Settings(url="", key=bytes(32), namespace="description", sample=b""))
     try:
-        SessionManager(store, variant.options)
-        return {"traits": asdict(store.traits), "driver": driver(store)}
+        if not isinstance(made, Subject):
+            SessionManager(made, variant.options)
+        return {"server": variant.server, "traits": asdict(made.traits), "driver": driver(made)}
     finally:
-        await store.close()
+        await made.close()

@@ -1,4 +1,4 @@
-"""Finds the backends in this folder, a file each; reads variants such as `redis:codec=msgspec,pool=50`."""
+"""Finds the backends and the subjects, a file each; reads variants such as `redis:codec=msgspec,pool=50`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 import backends
+import backends.subjects
 from backends import codecs
 from backends.errors import ConfigurationError, MissingModule
 
@@ -22,23 +23,31 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from backends import store
+    from backends.subjects.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend as its source tells it, before anything is imported.
+    """A backend or a subject as its source tells it, before anything is imported.
 
-    `server` is the kind of server that it needs, or None. Its mark is a module-level name SERVER.
+    `server` is the kind of server that it needs, or None; some of a subject's variants may do without. Its mark
+    is a module-level name SERVER.
     """
 
     name: str
     summary: str
     server: str | None
+    package: str = backends.__name__
+
+    @property
+    def is_subject(self) -> bool:
+        """Whether a library keeps the sessions that is not ours."""
+        return self.package != backends.__name__
 
     def module(self) -> ModuleType:
         """Import it; raises MissingModule when its driver is not installed."""
         try:
-            return importlib.import_module(f"{backends.__name__}.{self.name}")
+            return importlib.import_module(f"{self.package}.{self.name}")
         except ModuleNotFoundError as error:
             raise _missing(self.name, error) from None
 
@@ -60,10 +69,10 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A backend with all of its options."""
+    """A backend or a subject with all of its options, which are an instance of its module's `Options`."""
 
     backend: Backend
-    options: store.Options
+    options: Any
 
     @property
     def name(self) -> str:
@@ -76,10 +85,20 @@ class Variant:
         return f"{self.backend.name}:{listed}" if listed else self.backend.name
 
     @property
+    def server(self) -> str | None:
+        """The kind of server that it needs, or None."""
+        needed: str | None = self.options.server if self.backend.is_subject else self.backend.server
+        return needed
+
+    @property
     def server_options(self) -> dict[str, Any]:
         """The options that are the server's, with their values."""
         names: frozenset[str] = self.backend.module().SERVER_OPTIONS
         return {key: value for key, value in self.options.model_dump(mode="json").items() if key in names}
+
+    def make(self, settings: store.Settings) -> store.Store | Subject:
+        """Make whichever of the two it is."""
+        return self.make_subject(settings) if self.backend.is_subject else self.make_store(settings)
 
     def make_store(self, settings: store.Settings) -> store.Store:
         """Make the store, which connects when it is opened.
@@ -88,21 +107,39 @@ class Variant:
         the store cannot use.
         """
         codecs.load(self.options.codec)
+        made: store.Store = self._made("Store", settings)
+        return made
+
+    def make_subject(self, settings: store.Settings) -> Subject:
+        """Make the subject, which connects when it is opened; raises as `make_store` does."""
+        made: Subject = self._made("Subject", settings)
+        return made
+
+    def _made(self, kind: str, settings: store.Settings) -> Any:
         try:
-            made: store.Store = self.backend.module().Store(self.options, settings)
+            return getattr(self.backend.module(), kind)(self.options, settings)
         except ModuleNotFoundError as error:
             raise _missing(self.name, error) from None
         except ValueError as error:
             raise ConfigurationError(f"{self.name}: {error}") from None
-        return made
 
 
 @cache
 def found() -> dict[str, Backend]:
     """Return every backend by name; reads the source files and imports none."""
+    return _marked(backends)
+
+
+@cache
+def subjects() -> dict[str, Backend]:
+    """Return every subject by name, likewise."""
+    return _marked(backends.subjects)
+
+
+def _marked(package: ModuleType) -> dict[str, Backend]:
     known = {}
-    for module in pkgutil.iter_modules(backends.__path__):
-        spec = importlib.util.find_spec(f"{backends.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(package.__path__):
+        spec = importlib.util.find_spec(f"{package.__name__}.{module.name}")
         if module.ispkg or module.name.startswith("_") or spec is None or spec.origin is None:
             continue
         source = ast.parse(Path(spec.origin).read_bytes())
@@ -115,17 +152,18 @@ def found() -> dict[str, Backend]:
                 case _:
                     continue
             summary = (ast.get_docstring(source) or module.name).splitlines()[0]
-            known[module.name] = Backend(module.name, summary, server)
+            known[module.name] = Backend(module.name, summary, server, package.__name__)
     return known
 
 
 def parse(text: str) -> Variant:
-    """Read a variant: a backend's name, then perhaps `:key=value,key=value`."""
+    """Read a variant: the name of a backend or a subject, then perhaps `:key=value,key=value`."""
     name, colon, listed = text.partition(":")
-    known = found()
+    known = subjects() | found()
     if name not in known:
         raise ConfigurationError(
-            f"There is no backend {name!r}{_hint(name, known)} (the backends are {', '.join(sorted(known))})."
+            f"There is no backend {name!r}{_hint(name, known)} (the backends are {', '.join(sorted(found()))}, "
+            f"the subjects {', '.join(sorted(subjects()))})."
         )
     options: dict[str, Any] = {}
     for item in listed.split(",") if colon else ():

@@ -40,19 +40,13 @@ def read(environ: Mapping[str, str]) -> Environment:
     """Read the environment; raises ConfigurationError, whose text never holds the key or the store's URL."""
     variant = discovery.parse(_backend(environ))
     url = environ.get("SESSION_APP_STORE_URL", "")
-    if variant.backend.server and not url:
+    if variant.server and not url:
         raise ConfigurationError(
             f"SESSION_APP_STORE_URL is not set, and {variant.name} keeps its sessions on a server: "
-            f"give it the URL of a server of the kind {variant.backend.server}."
+            f"give it the URL of a server of the kind {variant.server}."
         )
     counters = environ.get("SESSION_APP_COUNTERS")
-    codec = codecs.load(variant.options.codec)
-    settings = Settings(
-        url=url,
-        key=_key(environ),
-        namespace=_namespace(environ),
-        sample=envelope.pack(_FAR_FUTURE, codec.encode(new_session("sample"))),
-    )
+    settings = Settings(url=url, key=_key(environ), namespace=_namespace(environ), sample=_sample(variant))
     return Environment(
         variant=variant,
         settings=settings,
@@ -69,6 +63,13 @@ def _backend(environ: Mapping[str, str]) -> str:
             f"SESSION_APP_BACKEND is not set; name a backend, one of {', '.join(sorted(discovery.found()))}."
         )
     return text
+
+
+def _sample(variant: discovery.Variant) -> bytes:
+    """Return one session as we would save it; a library has a way of its own."""
+    if variant.backend.is_subject:
+        return b""
+    return envelope.pack(_FAR_FUTURE, codecs.load(variant.options.codec).encode(new_session("sample")))
 
 
 def _key(environ: Mapping[str, str]) -> bytes:

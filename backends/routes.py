@@ -50,12 +50,17 @@ def error(status: int, code: str, detail: str, headers: dict[str, str] | None = 
     return JSONResponse({"error": code, "detail": detail}, status, headers)
 
 
+def nobody() -> JSONResponse:
+    """Return the answer to a request without a session."""
+    return error(401, "no_session", "Nobody is logged in; POST /login first.")
+
+
 async def read_profile(request: Request) -> JSONResponse:
     """Read."""
     session: Session = request.scope["session"]
     await session.load()
     if "user" not in session:
-        return _nobody()
+        return nobody()
     return _profile(session)
 
 
@@ -84,7 +89,7 @@ async def read_profile_slowly(request: Request, hold_ms: Hold = 0) -> JSONRespon
     """Pause between the read and the answer."""
     session = await _session(request)
     if "user" not in session:
-        return _nobody()
+        return nobody()
     answer = _profile(session)
     await asyncio.sleep(hold_ms / 1000)
     return answer
@@ -94,7 +99,7 @@ async def write_profile_slowly(request: Request, note: Note, hold_ms: Hold = 0) 
     """Pause between the read and the write."""
     session = await _session(request)
     if "user" not in session:
-        return _nobody()
+        return nobody()
     updates = session["updates"]
     if hold_ms:
         await asyncio.sleep(hold_ms / 1000)
@@ -115,7 +120,7 @@ async def write_nested(request: Request, note: Note) -> JSONResponse:
     """Change a nested value in place and nothing else; the former one in the answer shows what was saved."""
     session = await _session(request)
     if "user" not in session:
-        return _nobody()
+        return nobody()
     former, session["notes"]["last"] = session["notes"]["last"], note.note
     return JSONResponse({"user": session["user"], "updates": session["updates"], "former": former})
 
@@ -134,7 +139,3 @@ def _profile(session: Session) -> JSONResponse:
 
 def _written(session: Session) -> JSONResponse:
     return JSONResponse({"user": session["user"], "updates": session["updates"]})
-
-
-def _nobody() -> JSONResponse:
-    return error(401, "no_session", "Nobody is logged in; POST /login first.")

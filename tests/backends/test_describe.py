@@ -31,11 +31,12 @@ def describe(capsys: pytest.CaptureFixture[str], *variants: str) -> dict[str, An
 def test_everything_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     said = describe(capsys)
     assert said["contract"] == 1
-    assert said["subjects"] == said["variants"] == {}
+    assert said["variants"] == {}
     assert len(said["source"]["digest"]) == 64
     assert said["python"] == ".".join(map(str, sys.version_info[:3]))
     assert said["backends"].keys() == discovery.found().keys()
-    for name, backend in said["backends"].items():
+    assert said["subjects"].keys() == discovery.subjects().keys()
+    for name, backend in (said["backends"] | said["subjects"]).items():
         assert backend["missing"] is None, name
         assert backend["traits"]["keeps"] in {"nothing", "process", "client", "server"}
         assert (backend["server"] is None) is (backend["traits"]["keeps"] != "server")
@@ -47,9 +48,9 @@ def test_everything_is_described(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_defaults_fulfil_their_own_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    said = describe(capsys, *discovery.found())
+    said = describe(capsys, *discovery.found(), *discovery.subjects())
     for name, variant in said["variants"].items():
-        jsonschema.validate(variant["options"], said["backends"][name]["options"])
+        jsonschema.validate(variant["options"], (said["backends"] | said["subjects"])[name]["options"])
 
 
 def test_variants(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +69,36 @@ def test_variants(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'redis'" in said["reddis"]["error"]["text"]
     assert "codec=pickle runs code" in said["cookie:codec=pickle"]["error"]["text"]
     assert said["reddis"]["options"] is said["reddis"]["server"] is None
+
+
+def test_an_option_may_say_which_server_a_subject_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ("redis", "starsessions", "starsessions:store=redis")
+    ours, memory, redis = (describe(capsys, *texts)["variants"][text] for text in texts)
+    assert memory.keys() == redis.keys() == ours.keys()
+    assert (memory["server"], memory["traits"]["keeps"]) == (None, "process")
+    assert (redis["server"], redis["traits"]["keeps"]) == ("redis", "server")
+    assert redis["traits"].keys() == ours["traits"].keys()
+    assert redis["driver"] == {"name": "starsessions", "version": "2.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("module", "subject"),
+    [("starsessions", "starsessions"), ("fastapi_sessions", "fastapi_sessions"), ("itsdangerous", "starlette")],
+)
+def test_a_missing_library_hurts_its_own_subject_and_names_the_extra(
+    module: str, subject: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe(capsys)  # what several libraries need is missing for the one that has not been imported by then
+    monkeypatch.delitem(sys.modules, f"backends.subjects.{subject}")
+    monkeypatch.delitem(sys.modules, "starlette.middleware.sessions", raising=False)
+    for loaded in [module, *(name for name in sys.modules if name.startswith(f"{module}."))]:
+        monkeypatch.setitem(sys.modules, loaded, None)
+    said = describe(capsys, subject, "memory")
+    missing = {"module": module, "extra": "subjects", "install": "pip install 'session-bench[subjects]'"}
+    assert said["subjects"][subject]["missing"] == said["variants"][subject]["missing"] == missing
+    assert said["subjects"][subject]["summary"]
+    assert {name for name, each in said["subjects"].items() if each["missing"]} == {subject}
+    assert all(each["missing"] is None for each in said["backends"].values())
 
 
 def test_what_is_missing_is_said_and_the_rest_is_described(
@@ -111,24 +142,26 @@ def environ(monkeypatch: pytest.MonkeyPatch, namespace: str) -> dict[str, str]:
     return changed
 
 
-@pytest.mark.parametrize("backend", [each.name for each in discovery.found().values() if each.server])
+@pytest.mark.parametrize(
+    "backend", [*(each.name for each in discovery.found().values() if each.server), "starsessions:store=redis"]
+)
 @pytest.mark.usefixtures("environ")
 def test_sessions_are_seeded_and_counted(
     backend: str, servers: Servers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = discovery.found()[backend].server
+    server = discovery.parse(backend).server
     assert server is not None
     monkeypatch.setenv("SESSION_APP_BACKEND", backend)
     monkeypatch.setenv("SESSION_APP_STORE_URL", servers.get(server).url)
     assert main(["seed", "--sessions", "2100", "--expiring-share", "0.05", "--expiring-within-s", "600"]) == 0
     seeded = json.loads(capsys.readouterr().out)
     assert seeded["sessions"] == 2100
-    assert 1000 < seeded["bytes_per_session"] < 1100
+    assert 1000 < seeded["bytes_per_session"] < 1200
     assert main(["count"]) == 0
     assert 2090 <= json.loads(capsys.readouterr().out)["records"] <= 2100
 
 
-@pytest.mark.parametrize("backend", ["none", "memory", "cookie"])
+@pytest.mark.parametrize("backend", ["none", "memory", "cookie", *discovery.subjects()])
 @pytest.mark.usefixtures("environ")
 def test_what_lies_in_no_server_cannot_be_seeded_from_outside(
     backend: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

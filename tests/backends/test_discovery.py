@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,23 @@ def test_every_backend_is_a_file_with_a_summary_and_perhaps_a_server() -> None:
         assert backend.server is None or backend.server in {"redis", "mongodb", "postgres", "http"}
 
 
+def test_every_subject_is_a_file_of_its_own_name() -> None:
+    subjects = discovery.subjects()
+    assert set(subjects) == {"starlette", "starsessions", "fastapi_sessions"}
+    assert not set(subjects) & set(discovery.found())
+    assert all(subject.summary.endswith(".") and subject.is_subject for subject in subjects.values())
+    assert not any(backend.is_subject for backend in discovery.found().values())
+
+
+def test_nothing_is_imported_until_it_is_used() -> None:
+    code = (
+        "import sys; from backends import discovery; discovery.found(); discovery.subjects(); "
+        "discovery.parse('memory'); print(*{'redis', 'starsessions', 'fastapi_sessions', 'fastapi'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_what_is_no_backend_is_none_of_them() -> None:
     assert not {"store", "session", "subjects", "__main__", "app"} & set(discovery.found())
 
@@ -56,6 +74,8 @@ def test_a_canonical_name_means_what_it_names(options: dict[str, Any]) -> None:
         ("memory:idle_s=3600.0,secure=no", "memory"),
         ("memory:secure=1,codec=orjson,idle_s=60.50", "memory:codec=orjson,idle_s=60.5,secure=true"),
         ("cookie:encrypted=true", "cookie:encrypted=true"),
+        ("starsessions:store=redis,idle_s=3600", "starsessions:store=redis"),
+        ("starlette:secure=1,idle_s=60", "starlette:idle_s=60,secure=true"),
         ("none:idle_s=3e7,absolute_s=31536000", "none:absolute_s=31536000,idle_s=30000000"),
     ],
 )
@@ -68,6 +88,10 @@ def test_a_name(text: str, name: str) -> None:
     [
         ("rediss", "There is no backend 'rediss'; did you mean 'redis'?"),
         ("zzz", r"There is no backend 'zzz' \(the backends are cookie, http, "),
+        ("starsession", "There is no backend 'starsession'; did you mean 'starsessions'?"),
+        ("zzz", r"the subjects fastapi_sessions, starlette, starsessions\)\."),
+        ("starlette:codec=json", "starlette has no option 'codec'"),
+        ("starsessions:store=disk", "store: Input should be 'memory' or 'redis', not 'disk'"),
         ("", "There is no backend ''"),
         ("memory:", "options are written key=value"),
         ("memory:secure", "options are written key=value with commas between them, not 'secure'"),
@@ -99,6 +123,8 @@ def test_any_text_is_a_variant_or_an_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "environ", "message"),
     [
+        ("starsessions:store=redis", {"SESSION_APP_STORE_URL": ""}, "give it the URL of a server of the kind redis"),
+        ("starsessions:store=redis", {"SESSION_APP_STORE_URL": "ftp://:hunter2@host"}, "Redis URL must specify"),
         ("redis:pool=5,tuning=stock", {}, "redis:pool=5,tuning=stock: .*tuning"),
         ("redis", {"SESSION_APP_STORE_URL": "ftp://:hunter2@host"}, "redis: the store's URL must begin with"),
     ],
