@@ -73,9 +73,6 @@ class Embedded(Running):
 
     def kill(self) -> None:
         """Send SIGKILL to every process of the server, and return when all are gone; its port is kept free."""
-        if self._coming is not None:
-            self._coming.stop()
-            self._coming = None
         self.suspend()  # what is frozen starts no other
         members = [member for child in self.children for member in child.family()]
         for member in members:
@@ -84,6 +81,9 @@ class Embedded(Running):
         for child in self.children:
             child.wait(_DEAD_S)
         self.children.clear()
+        if self._coming is not None:  # an initdb may still run
+            self._coming.stop()
+            self._coming = None
         patience = time.monotonic() + _DEAD_S
         while any(_lives(member) for member in members) and time.monotonic() < patience:
             time.sleep(_POLL_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -87,8 +88,10 @@ def test_what_was_frozen_comes_back_unfrozen(server: Embedded) -> None:
 
 def test_while_it_is_down_nobody_gets_its_port(server: Embedded) -> None:
     before = [psutil.Process(pid) for pid in server.pids()]
+    children = server.children.copy()
     server.kill()
     try:
+        assert [child.poll() for child in children] == [-signal.SIGKILL]
         assert server.pids() == []
         assert not [process for process in before if process.is_running() and process.status() != "zombie"]
         with pytest.raises(ConnectionRefusedError):
