@@ -1,4 +1,4 @@
-"""What `list` shows: every backend, scenario and server, and whether each can run here."""
+"""What `list` shows: every backend, subject, scenario and server, and whether each can run here."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def collect() -> Listing:
     described = arms.describe()
     return {
         "backends": [_backend(name, said) for name, said in described["backends"].items()],
+        "subjects": [_backend(name, said) for name, said in described["subjects"].items()],
         "scenarios": [
             {"name": each.name, "summary": each.summary, "parameters": each.parameters}
             for each in scenarios.discover().values()
@@ -36,23 +37,11 @@ def collect() -> Listing:
 
 
 def show(found: Listing, console: Console) -> None:
-    """Print the three tables."""
-    common = _common_options(found["backends"])
-    _print(
-        console,
-        "Backends",
-        ("backend", "what it is", "runs here", "options of its own"),
-        (
-            (
-                each["name"],
-                each["summary"],
-                _yes(each["ok"], each["install"]),
-                _spell(_without(each["options"], common)),
-            )
-            for each in found["backends"]
-        ),
+    """Print the tables."""
+    _print_backends(console, "Backends", "backend", found["backends"])
+    _print_backends(
+        console, "\nSubjects: libraries that are not ours, behind the same routes", "subject", found["subjects"]
     )
-    console.print(f"Options of every backend: {_spell(common)}", markup=False, style="dim")
     _print(
         console,
         "\nScenarios",
@@ -65,6 +54,25 @@ def show(found: Listing, console: Console) -> None:
         ("server", "runs here", "which"),
         ((each["name"], _yes(each["ok"], each["install"]), each["detail"]) for each in found["servers"]),
     )
+
+
+def _print_backends(console: Console, title: str, kind: str, backends: list[dict[str, Any]]) -> None:
+    common = _common_options(backends)
+    _print(
+        console,
+        title,
+        (kind, "what it is", "runs here", "options of its own"),
+        (
+            (
+                each["name"],
+                each["summary"],
+                _yes(each["ok"], each["install"]),
+                _spell(_without(each["options"], common)),
+            )
+            for each in backends
+        ),
+    )
+    console.print(f"Options of every {kind}: {_spell(common)}", markup=False, style="dim")
 
 
 def _backend(name: str, said: dict[str, Any]) -> dict[str, Any]:
