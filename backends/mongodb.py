@@ -78,7 +78,7 @@ class Store(NetworkStore):
     async def open(self) -> None:
         """Connect and create the index."""
         self.server_version = f"MongoDB {(await self._client.server_info())['version']}"
-        await self._sessions.create_index("expires_at", expireAfterSeconds=0)
+        await self._create_index()
 
     async def close(self) -> None:
         """Close the client."""
@@ -152,8 +152,9 @@ class Store(NetworkStore):
 
     @bulk_step
     async def sweep(self) -> int:
-        """Delete what the server has not come to yet."""
+        """Delete what the server has not come to yet; it may have lost the index by which it comes, with its disk."""
         async with self._patience():
+            await self._create_index()
             result = await self._sessions.delete_many({"expires_at": {"$lte": datetime.now(UTC)}})
         return int(result.deleted_count)
 
@@ -173,6 +174,9 @@ class Store(NetworkStore):
         """Count the documents."""
         async with self._patience():
             return int(await self._sessions.count_documents({}))
+
+    async def _create_index(self) -> None:
+        await self._sessions.create_index("expires_at", expireAfterSeconds=0)
 
     @contextlib.asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:

@@ -116,6 +116,20 @@ async def test_mongodb_keeps_a_hash_of_the_token_and_a_ttl_index(store: Any, url
         assert index["expireAfterSeconds"] == 0
 
 
+@pytest.mark.parametrize("name", ["mongodb", "mongodb:driver=pymongo"])
+async def test_mongodb_makes_its_index_again_after_a_restart_with_an_empty_disk(
+    store: Any, url: str, namespace: str
+) -> None:
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
+    with client:
+        sessions: Any = client.get_default_database("session_bench")[f"{namespace}_sessions"]
+        sessions.drop()
+        await store.create(b"data", soon())
+        assert "expires_at_1" not in sessions.index_information()
+        assert await store.sweep() == 0
+        assert sessions.index_information()["expires_at_1"]["expireAfterSeconds"] == 0
+
+
 @pytest.mark.parametrize(("name", "persistence"), [("postgres", b"p"), ("postgres:durability=unlogged", b"u")])
 async def test_postgres_updates_in_place_in_a_table_of_the_right_kind(
     store: Any, url: str, namespace: str, persistence: bytes
