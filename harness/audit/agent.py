@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from harness.audit.check import Inexcusable
 from harness.hand import kept_cookies
 from reports.audited import Exchange
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 WAIT_S: Final = 30.0
@@ -62,6 +66,12 @@ class Answer:
         """Whether it says that all went well."""
         return self.status == httpx.codes.OK
 
+    def expected(self, what: str) -> Answer:
+        """Return itself; raises Inexcusable, naming the request, unless it says that all went well."""
+        if not self.ok:
+            raise Inexcusable(f"{what} was answered with {self.status or self.text}.")
+        return self
+
     @property
     def anonymous(self) -> bool:
         """Whether it says that nobody is logged in."""
@@ -98,16 +108,29 @@ class Agent:
     Safe to be used by several threads: their answers' cookies are taken in the order in which they come.
     """
 
-    def __init__(self, client: httpx.Client, trail: Trail, name: str) -> None:
+    def __init__(self, connection: httpx.Client, trail: Trail, name: str) -> None:
         self.name = name
         self.cookies: dict[str, str] = {}
-        self._client = client
+        self.connection = connection
+        """What the next request goes over."""
         self._trail = trail
 
     @property
     def cookie(self) -> str:
         """What the Cookie header says; empty: there is none."""
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    def twin(self) -> Agent:
+        """Return somebody of the same name who holds the same cookies now."""
+        made = Agent(self.connection, self._trail, self.name)
+        made.cookies = dict(self.cookies)
+        return made
+
+    def given(self, answer: Answer) -> Agent:
+        """Return a twin who has only the cookies that an answer sets."""
+        made = self.twin()
+        made.cookies = kept_cookies({}, answer.set_cookies)
+        return made
 
     def login(self, **body: Any) -> Answer:
         """Log in, with fields of the body besides the user's name."""
@@ -144,7 +167,7 @@ class Agent:
         headers = {"cookie": header} if header else {}
         begun = monotonic()
         try:
-            came = self._client.request(method, path, json=body, headers=headers)  # type: ignore[arg-type] # bytes too
+            came = self.connection.request(method, path, json=body, headers=headers)  # type: ignore[arg-type] # bytes too
             answer = Answer(came.status_code, came.text, monotonic() - begun, came.headers)
         except httpx.HTTPError as error:
             answer = Answer(0, f"no answer: {error or type(error).__name__}", monotonic() - begun)
@@ -159,8 +182,18 @@ def client(url: str, *, kept: bool = False, wait_s: float = WAIT_S) -> Iterator[
     """Give an HTTP client: a connection for each request, or one that is `kept` for all of them."""
     headers = {} if kept else {"connection": "close"}
     most = httpx.Limits(max_connections=1) if kept else httpx.Limits(max_connections=None)
-    with httpx.Client(base_url=url, headers=headers, limits=most, timeout=wait_s, trust_env=False) as made:
+    # Agents keep their own cookies; a client's jar would hand one user's to the next who has none.
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    with httpx.Client(
+        base_url=url, headers=headers, cookies=none, limits=most, timeout=wait_s, trust_env=False, verify=_tls()
+    ) as made:
         yield made
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what every client shares: to read the authorities' certificates takes longer than most checks."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _held(path: str, hold_ms: int) -> str:

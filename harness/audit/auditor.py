@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from harness.audit import checks
-from harness.audit.check import CHECKS, Ended
+from harness.audit.check import CHECKS, Ended, Inexcusable
 from harness.audit.excuses import excuse
 from harness.audit.probe import Probe
 from harness.errors import BenchError
@@ -61,9 +61,10 @@ def _made(check: Check, subject: Subject, *, quick: bool) -> audited.Check:
                 found = check.tried(probe)
             except Ended as ended:
                 state, found = ended.state, ended.found
+                excused = None if isinstance(ended, Inexcusable) else excused
             except BenchError as error:
-                # A store or an app that does not come back is itself a finding.
-                state, found = "FAIL", str(error)
+                # A store or an app that does not come back is itself a finding, which nothing excuses.
+                state, found, excused = "FAIL", str(error), None
             if state == "FAIL" and excused is not None:
                 state, found = excused.state, f"{excused.why} {found}"
     return audited.Check(

@@ -31,6 +31,10 @@ class Failed(Ended):
     state = "FAIL"
 
 
+class Inexcusable(Failed):
+    """The property does not hold, and in a way that no kind of backend and no policy excuses."""
+
+
 class Skipped(Ended):
     """It could not be tried, and why."""
 

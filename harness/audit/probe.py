@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from harness.audit.agent import Agent, Trail, client
-from harness.audit.check import Failed, Skipped
+from harness.audit.check import Inexcusable, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from harness.audit.agent import Answer
     from harness.audit.subject import Subject
     from harness.servers.kind import Running
 
@@ -22,8 +24,10 @@ T = TypeVar("T")
 
 HOLD_MS = 300
 """How long a slow request pauses between its read and its write: others come in between with certainty."""
+_HEAD_START_S = HOLD_MS / 3000
+"""Nobody can be asked from outside whether a slow request has read its session: so long it is believed to take."""
 _MOST_AT_ONCE = 64
-_OK, _NOT_FOUND, _NO_METHOD, _UNPROCESSABLE = 200, 404, 405, 422
+_NOT_FOUND, _NO_METHOD = 404, 405
 
 
 class Probe:
@@ -86,12 +90,25 @@ class Probe:
         """Give another app of the variant for a `with` block, as `Subject.other` does."""
         return self.subject.other(workers=workers, **options)
 
+    @contextmanager
+    def renewing(self) -> Iterator[str | None]:
+        """Give another app that extends a session at every use, where the main one does when half its time is gone.
+
+        None where it cannot be had.
+        """
+        with ExitStack() as stack:
+            try:
+                url = stack.enter_context(self.other(slide="threshold", slide_at=1))
+            except Skipped:
+                url = None
+            yield url
+
     def user(self, name: str = "", url: str | None = None, **body: Any) -> Agent:
-        """Return a new user who is logged in; raises Failed when that cannot be."""
+        """Return a new user who is logged in; raises Inexcusable when that cannot be."""
         agent = self.agent(name, url)
         answer = agent.login(**body)
-        if answer.status != _OK:
-            raise Failed(f"Nobody can log in: POST /login was answered with {answer.status or answer.text}.")
+        if not answer.ok:
+            raise Inexcusable(f"Nobody can log in: POST /login was answered with {answer.status or answer.text}.")
         return agent
 
     def begin(self, call: Callable[[], T]) -> Future[T]:
@@ -102,10 +119,22 @@ class Probe:
         """Make requests at the same time, and return their answers in the order of the calls."""
         return [future.result() for future in [self._threads.submit(call) for call in calls]]
 
+    def overtaken(self, slow: Callable[[], Answer], by: Callable[[], Answer]) -> tuple[Answer, Answer] | None:
+        """Make a slow request and, while it pauses, a quick one; returns both answers.
+
+        None when the slow one did not pause, or the quick one was no quicker.
+        """
+        begun = self.begin(slow)
+        sleep(_HEAD_START_S)
+        quick = by()
+        overtook = not begun.done()
+        answer = begun.result()
+        return (answer, quick) if overtook and answer.took_s * 1000 >= HOLD_MS else None
+
     def needs_holding(self) -> None:
         """Raise Skipped for a subject without `hold_ms`, on which nothing can be brought to overlap."""
         answer = self.user("prober").read(hold_ms=HOLD_MS)
-        if answer.status != _OK or answer.took_s * 1000 < HOLD_MS:
+        if not answer.ok or answer.took_s * 1000 < HOLD_MS:
             raise Skipped("GET /profile?hold_ms=… does not pause there, so requests cannot be made to overlap.")
 
     def needs_route(self, method: str, path: str) -> None:
@@ -139,7 +168,7 @@ class Probe:
 
     def _counted(self, what: str, url: str | None) -> int:
         answer = self.agent("counter", url).ask("GET", "/count")
-        count = answer.body.get(what) if answer.status == _OK else None
+        count = answer.body.get(what) if answer.ok else None
         if not isinstance(count, int):
             raise Skipped("It has no store whose URL is known, and no route GET /count that would tell.")
         return count
