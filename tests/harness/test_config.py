@@ -74,7 +74,6 @@ def test_urls_of_servers_are_no_settings(tmp_path: Path) -> None:
         ("users = 'many'", ["users = 'many'", "integer"]),
         ("compare = []", ["compare"]),
         ("[variants.x]\nbackend = 'redis'\nworker = 2\n", ["variants.x.worker", "did you mean 'workers'?"]),
-        ("[variants.x]\nworkers = 2\n", ["variants.x.backend", "lacks"]),
         ("[profiles.mine]\nblocs = 2\n", []),
         ("profile = 'quikc'", ["'quikc'", "did you mean 'quick'?"]),
         ("users = = 5", ["session-bench.toml", "not valid TOML", "line 1"]),

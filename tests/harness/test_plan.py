@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness import config, plan, scenarios
 from harness.arms import Arm
+from harness.errors import UsageError
 from harness.variants import Wanted
 from reports.format import Arm as FormatArm
 from reports.format import Load, Trial, Verdict
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from reports.format import Plan
 
 
-def wanted(name: str) -> Wanted:
-    return Wanted(name, name, Arm(name), None, {}, None, {}, {}, "", {}, "3.11")
+def wanted(name: str, server: str | None = None) -> Wanted:
+    return Wanted(name, name, Arm(name), server, {}, None, {}, {}, "", {}, "3.11")
 
 
-def make(names: list[str], **flags: Any) -> Plan:
+def make(names: list[str], *, stores: tuple[str, ...] = (), **flags: Any) -> Plan:
     scenario = scenarios.find("read_heavy")
     settings = config.load(flags, environ={})
-    return plan.make(settings, [wanted(name) for name in names], scenario, scenario.parameters)
+    variants = [wanted(name, "redis" if name in stores else None) for name in names]
+    return plan.make(settings, variants, scenario, scenario.parameters)
 
 
 @given(st.integers(1, 20), st.integers(0, 2**32), st.integers(1, 9))
@@ -48,16 +50,39 @@ def test_a_ranking_takes_twelve_blocks() -> None:
 
 
 def test_the_estimate_grows_with_what_is_left() -> None:
-    made = make(["a", "b"], blocks=3, warmup_s=1, window_s=3)
+    made = make(["a", "b"], blocks=3, warmup_s=1, window_s=3, audit=False)
     assert plan.estimate_s(made, 0) == 2 * plan.estimate_s(made, 0, done=3)
     assert plan.estimate_s(made, 1) > plan.estimate_s(made, 0)
     assert plan.estimate_s(make(["a", "b"], blocks=3, ladder=[100], slo="p99<20ms"), 0) > plan.estimate_s(made, 0)
+    assert plan.estimate_s(make(["a", "b"], blocks=3, warmup_s=1, window_s=3), 0) > plan.estimate_s(made, 0)
+
+
+def test_a_fault_comes_last_once_for_each_store_and_is_seen_to_its_end() -> None:
+    made = make(["a", "b"], stores=("b",), blocks=2, faults=["freeze@3+2", "kill@1+1"], window_s=3)
+    *_, freeze, kill = list(plan.blocks(made))
+    assert [(each.variant, each.fault and each.fault.text) for each in (*freeze, *kill)] == [
+        ("b", "freeze@3+2"),
+        ("b", "kill@1+1"),
+    ]
+    phases = plan.phases(made, "fault", freeze[0].load, freeze[0].fault)
+    assert phases.window_s > 3 + 2
+    assert phases.closed_s == 0
+    assert plan.left(freeze, [done(freeze[0])], made) == []
+    assert plan.left(kill, [done(freeze[0])], made) == kill
+
+
+def test_a_fault_takes_arrivals_and_a_store() -> None:
+    with pytest.raises(UsageError, match="needs open load"):
+        make(["a"], stores=("a",), faults=["freeze@3+2"], rate=0)
+    with pytest.raises(UsageError, match="None of these variants has a store"):
+        make(["a"], faults=["freeze@3+2"])
 
 
 def done(planned: plan.Planned, state: str = "VALID", error: str | None = None) -> Trial:
     return Trial(
         number=1, block=planned.block, attempt=planned.attempt, purpose=planned.purpose, load=planned.load,
         arms=[FormatArm(variant=planned.variant)], started_at="", warmup_s=1, window_s=3, error=error,
+        fault=planned.fault,
         verdict=Verdict.model_validate({"state": state}),
     )  # fmt: skip
 
