@@ -31,13 +31,22 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
     Raises RunUnreadable when the run or one of its tables cannot be read.
     """
-    from reports import charts, files  # noqa: PLC0415 - drawing takes a second to import
+    from reports import csv, files, view  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
 
     recorded = load(run) if isinstance(run, (str, Path)) else run
     folder = recorded.folder / "report"
-    drawn = list(charts.draw(recorded))
+    if view.only_audited(recorded.run):
+        texts, drawn = _audited(recorded.run), []
+    else:
+        from reports import charts  # noqa: PLC0415 - drawing takes a second to import
+
+        drawn = list(charts.draw(recorded))
+        texts = (_compared if recorded.run.judgement is None else _judged)(recorded.run, drawn)
+    if recorded.run.audits:
+        texts["audits.csv"] = csv.audits(recorded.run)
+    if any(trial.checked for trial in recorded.run.trials):
+        texts["correctness.csv"] = csv.answers(recorded.run)
     pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
-    texts = (_compared if recorded.run.judgement is None else _judged)(recorded.run, drawn)
     contents = {name: text.encode() for name, text in texts.items()} | pictures
     for name, content in contents.items():
         files.write_atomically(folder / name, content)
@@ -55,6 +64,18 @@ def _compared(run: Run, drawn: list[Chart]) -> dict[str, str]:
         "trials.csv": csv.trials(run),
     }
     return texts | ({"told.csv": csv.told(run)} if run.told else {})
+
+
+def _audited(run: Run) -> dict[str, str]:
+    """Return the files of a run that is only an audit."""
+    from reports import audit_json, audit_junit, audit_markdown, html  # noqa: PLC0415 - as above
+
+    return {
+        "index.html": html.audited(run),
+        "audit.md": audit_markdown.render(run),
+        "junit.xml": audit_junit.render(run),
+        "audit.json": audit_json.render(run),
+    }
 
 
 def _judged(run: Run, drawn: list[Chart]) -> dict[str, str]:

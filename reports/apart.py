@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reports import units
-from reports.listings import Head, Listing
+from reports import struck, units
+from reports.listings import Head, Listing, Struck
 from reports.sentences import measure
 from reports.units import MISSING, plural
 
@@ -50,6 +50,7 @@ def matrix(run: Run) -> Listing | None:
     told = {name for each in run.told for name in (each.a, each.b)}
     names = [variant.name for variant in run.variants if variant.name in told]
     names.sort(key=lambda name: name != run.baseline)
+    out = struck.checks(run)
     rows = []
     for place, name in enumerate(names):
         cells = [MISSING if other == name else "" for other in names]
@@ -57,7 +58,8 @@ def matrix(run: Run) -> Listing | None:
             if other != name:
                 metric = metrics[0] if column < place else metrics[-1]
                 cells[column] = _cell(known, name, other, metric)
-        rows.append([f"{letter(place)} {name}", *cells])
+        label = f"{letter(place)} {name}"
+        rows.append([Struck(label) if name in out else label, *cells])
     below, above = (measure(metric).name for metric in (metrics[0], metrics[-1]))
     where = f"{below} below the diagonal, {above} above it" if below != above else below
     title = f"Which differ: {where}, in %"

@@ -77,11 +77,12 @@ class Rows:
             value = values.get(row.variant.name, "")
             room = right - canvas.MARGIN - canvas.measure(value, SMALL) - 8
             name = canvas.fit(row.variant.name, room, canvas.NAME, bold=True)
-            self.canvas.text(canvas.MARGIN, top + 11, name, size=canvas.NAME, weight="bold")
+            out = bool(row.audit)
+            self.canvas.variant(canvas.MARGIN, top + 11, name, struck=out, size=canvas.NAME, weight="bold")
             self.canvas.text(right, top + 11, value, ha="right")
             x = canvas.MARGIN
             if row.mark:
-                self.canvas.text(x, top + 21.5, row.mark, color=MUTED if row.trusted else ALARM, weight="bold")
+                self.canvas.text(x, top + 21.5, row.mark, color=ALARM if row.alarming else MUTED, weight="bold")
                 x += canvas.measure(row.mark, SMALL, bold=True) + 5
             about = f"durability: {view.durability(row.variant, short=True)}"
             if row.variant.server is not None:

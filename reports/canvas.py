@@ -17,6 +17,7 @@ import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports import palette, svg
@@ -39,6 +40,8 @@ INK, MUTED, GRID, SHADE, PAPER = (
 ALARM: Final = palette.ALARM[0]
 
 _DPI: Final = 200
+_MIDDLE: Final = 0.28
+"""Of a text's size, from its baseline to where it is struck through."""
 _FAMILY: Final = "DejaVu Sans"
 _STYLE: Final[dict[Any, Any]] = {
     "font.family": _FAMILY,
@@ -108,6 +111,7 @@ class Canvas:
         self.caption = list(caption)
         self._above = len(heading) * (NAME + 4) + 6
         self._height = height
+        self._struck = 0
         self._below = len(small) * (SMALL + 2) + 8
         self._full = self._above + height + self._below
         self.figure = Figure(figsize=(WIDTH / 72, self._full / 72))
@@ -122,11 +126,26 @@ class Canvas:
         """Write one line with its baseline at a place below the title."""
         self._write(x, y + self._above, text, **{"size": SMALL, **style})
 
-    def heading(self, x: float, y: float, width: float, name: str, mark: str) -> None:
+    def variant(self, x: float, y: float, text: str, *, struck: bool, **style: Any) -> None:
+        """Write a variant's name, struck through where its audit takes it out of the choice."""
+        written = self._write(x, y + self._above, text, **{"size": SMALL, **style})
+        if not struck:
+            return
+        self._struck += 1
+        written.set_gid(f"{svg.STRUCK}{self._struck}")
+        size = float(written.get_size())
+        width = measure(text, size, bold=written.get_weight() == "bold")
+        across = 1 - (y + self._above - size * _MIDDLE) / self._full
+        ends = [x / WIDTH, (x + width) / WIDTH]
+        stroke = Line2D(ends, [across, across], color=written.get_color(), linewidth=size / 12)
+        stroke.set_gid(f"{svg.STROKE}{self._struck}")
+        self.figure.add_artist(stroke)
+
+    def heading(self, x: float, y: float, width: float, name: str, mark: str, *, struck: bool = False) -> None:
         """Write a panel's name and, in alarm, what is the matter with it."""
         room = width - (measure(mark, SMALL, bold=True) + 4 if mark else 0)
         name = fit(name, room, SMALL)
-        self.text(x, y, name)
+        self.variant(x, y, name, struck=struck)
         if mark:
             self.text(x + measure(name, SMALL) + 4, y, mark, color=ALARM, weight="bold")
 

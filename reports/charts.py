@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reports import bars, breakdown, distribution, findings, forest, intervals, ladder, palette, timeline, units, view
+from reports import (
+    bars,
+    breakdown,
+    distribution,
+    findings,
+    forest,
+    intervals,
+    ladder,
+    palette,
+    struck,
+    timeline,
+    units,
+    view,
+)
 from reports.canvas import Chart, paper
 from reports.text import distinct
 
@@ -81,7 +94,7 @@ def draw(recorded: Recorded) -> Iterator[Chart]:
                 yield on.finish(
                     "Every trial: p50 as a line, p5 to p95 as a band, the slowest as dots; below, right answers per "
                     f"second in bins of 0.25 s{beside}. The latency scale is the same for all variants.",
-                    f"Latency and throughput of {variant.name} over time, a panel per trial.",
+                    f"Latency and throughput of {struck.called(run, variant.name)} over time, a panel per trial.",
                     themes,
                     "timeline",
                 )
@@ -112,7 +125,7 @@ def _summaries(
     if any(drawn in summary.metrics for summary in run.summaries):
         described = _describe(run, drawn, "Throughput", units.per_second, "requests/s")
         yield bars.throughput(run, styles, about), described
-    found = (f"{each.variant} {findings.bounds(each)}, {each.limit}" for each in run.capacities)
+    found = (f"{struck.called(run, each.variant)} {findings.bounds(each)}, {each.limit}" for each in run.capacities)
     yield intervals.capacity(run, styles, about), f"Capacity: {'; '.join(found)}."
     for metric in findings.COSTS:
         yield intervals.cost(run, metric, styles, about), intervals.describe(run, metric)
@@ -133,7 +146,7 @@ def _describe(run: Run, metric: str, name: str, write: Callable[[float], str], u
     """Put a chart into words, for those who cannot see it."""
     metrics = {summary.variant: summary.metrics for summary in run.summaries if summary.trials}
     values = (
-        f"{variant.name} {write(metrics[variant.name][metric].median)}"
+        f"{struck.called(run, variant.name)} {write(metrics[variant.name][metric].median)}"
         for variant in view.ordered(run)
         if metric in metrics.get(variant.name, {})
     )

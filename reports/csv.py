@@ -1,4 +1,4 @@
-"""The report as CSV files: one row per variant, per trial, and per two variants. Times are µs, sizes bytes."""
+"""The report as CSV files: a row per variant, trial, two variants, check, property. Times are µs, sizes bytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from reports import stats, view
+from reports import correctness, stats, view
 from reports.format import LAYERS
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _OPEN: Final = (
 )  # fmt: skip
 """Figures of single trials that no summary has."""
 _INSTRUMENT: Final = ("loop_lag_p50_us", "loop_lag_p99_us", "waiting_share", "steal_share", "clock_ppm")
-
-
+_CHECK: Final = ("number", "name", "state", "strikes", "found", "seconds")
+_TALLY: Final = ("checked", "wrong", "wrong_per_million", "upper_per_million")
 _SLICES: Final = ("requests", *stats.PERCENTILES)
 """Figures of an arm's solo slices, which only trials of a pair have."""
 
 
 def variants(run: Run) -> str:
-    """Return one row per variant: its metrics over its trials, its costs over the baseline, its capacity."""
+    """Return one row per variant: its metrics over its trials, its costs over the baseline, its capacity, its audit."""
     summaries = {summary.variant: summary for summary in run.summaries}
     capacities = {capacity.variant: capacity for capacity in run.capacities}
     rows = []
@@ -60,8 +60,11 @@ def variants(run: Run) -> str:
                 known |= {f"{metric}_over_baseline_{pick}": getattr(interval, pick) for pick in _INTERVAL}
         if (capacity := capacities.get(variant.name)) is not None:
             known |= {f"capacity_{name}": getattr(capacity, name) for name in _CAPACITY}
+        if run.audits:
+            known |= {"struck": bool(row.audit), "audit": _audit(run, variant.name)}
         rows.append(known)
-    columns = [*_VARIANT, *(f"{metric}_{pick}" for metric in stats.METRICS for pick in _SPREAD)]
+    columns = [*_VARIANT, *(("struck", "audit") if run.audits else ())]
+    columns += [*(f"{metric}_{pick}" for metric in stats.METRICS for pick in _SPREAD)]
     columns += [f"{metric}_over_baseline_{pick}" for metric in stats.COSTS for pick in _INTERVAL]
     return _write([*columns, *(f"capacity_{name}" for name in _CAPACITY)], rows)
 
@@ -117,6 +120,39 @@ def told(run: Run) -> str:
         for each in run.told
     ]
     return _write(["a", "b", "metric", "state", *_INTERVAL], rows)
+
+
+def audits(run: Run) -> str:
+    """Return one row per variant and check; the state of what could not be audited at all is ERROR."""
+    rows: list[dict[str, Any]] = []
+    for audit in run.audits:
+        known = {"variant": audit.variant, "quick": audit.quick}
+        if audit.error is not None:
+            rows.append(known | {"state": "ERROR", "found": audit.error})
+        for check in audit.checks:
+            figures = " ".join(f"{name}={_exact(value)}" for name, value in check.figures.items())
+            rows.append(known | {name: getattr(check, name) for name in _CHECK} | {"figures": figures})
+    return _write(["variant", "quick", *_CHECK, "figures"], rows)
+
+
+def answers(run: Run) -> str:
+    """Return one row per variant and property that was checked under load."""
+    rows = [
+        {"variant": each.variant, "property": each.name} | {name: getattr(each, name) for name in _TALLY}
+        for each in correctness.tallies(run)
+    ]
+    return _write(["variant", "property", *_TALLY], rows)
+
+
+def _audit(run: Run, name: str) -> str | None:
+    """Return what a variant's audits came to; nothing where there were none."""
+    made = [audit for audit in run.audits if audit.variant == name]
+    failed = [f"{check.number} {check.name}" for audit in made for check in audit.failed]
+    if failed:
+        return f"fails {', '.join(failed)}"
+    if any(audit.error is not None for audit in made):
+        return "could not be audited"
+    return "fails nothing" if made else None
 
 
 def _write(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import findings, stats, units, view
+from reports import findings, stats, struck, units, view
 from reports.listings import Head, Listing
 from reports.units import MISSING, plural
 
@@ -19,7 +19,8 @@ _PERCENTILES: Final = tuple(stats.PERCENTILES)
 
 def tables(run: Run) -> list[Listing]:
     """Return every table of the details, those that the run has anything for."""
-    return [each for each in (steps(run), *findings.inside(run), trials(run), searches(run)) if each.rows]
+    found = (steps(run), *findings.inside(run), trials(run), searches(run))
+    return [each.striking(struck.checks(run)) for each in found if each.rows]
 
 
 def steps(run: Run) -> Listing:
@@ -148,6 +149,19 @@ def _or_dash(value: float | None, write: Callable[[float], str]) -> str:
 def facts(run: Run) -> list[tuple[str, str]]:
     """Return the machine, the software and the plan as terms and texts."""
     environment, plan = run.environment, run.plan
+    planned = (
+        {}
+        if view.only_audited(run)
+        else {
+            "plan": f"{plan.name}, profile {plan.profile}, seed {plan.seed}",
+            "servers and client": f"{plan.servers}, {plan.client}",
+            "scenario": " ".join([plan.scenario, *(f"{name}={value}" for name, value in plan.parameters.items())]),
+            "load": _load(plan),
+            "times": f"warm-up {_warmup(plan)}, window {units.seconds(plan.window_s)}, "
+            f"drain {'at most ' if plan.load.kind == 'open' else ''}{units.seconds(plan.drain_s)}",
+            "live sessions": f"{plan.sessions:,} in each store before the first trial",
+        }
+    )
     found = {
         "CPU": f"{environment.cpu}, {environment.cores} cores",
         "memory": f"{environment.memory_bytes / 2**30:.1f} GiB",
@@ -160,13 +174,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "Python": environment.python,
         "packages": ", ".join(f"{name} {version}" for name, version in environment.packages.items()),
         "drivers": ", ".join(dict.fromkeys(view.drivers(run).values())),
-        "plan": f"{plan.name}, profile {plan.profile}, seed {plan.seed}",
-        "servers and client": f"{plan.servers}, {plan.client}",
-        "scenario": " ".join([plan.scenario, *(f"{name}={value}" for name, value in plan.parameters.items())]),
-        "load": _load(plan),
-        "times": f"warm-up {_warmup(plan)}, window {units.seconds(plan.window_s)}, "
-        f"drain {'at most ' if plan.load.kind == 'open' else ''}{units.seconds(plan.drain_s)}",
-        "live sessions": f"{plan.sessions:,} in each store before the first trial",
+        **planned,
         "bytes per session": ", ".join(
             f"{variant.name} {variant.bytes_per_session:,.0f}"
             for variant in view.ordered(run)

@@ -46,7 +46,7 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
         for variant in view.ordered(run)
     }
     lines = {name: drawn for name, drawn in lines.items() if drawn}
-    marks = {row.variant.name: "" if row.trusted else row.mark for row in view.sheet(run).rows}
+    rows = {row.variant.name: row for row in view.sheet(run).rows}
     down = math.ceil(len(lines) / _COLUMNS) or 1
     on = Canvas("distribution", "Latency distribution", caption, down * (_PANEL + _HEAD) + _FOOT)
     if not lines:
@@ -68,7 +68,8 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
                 axes.plot(x, y, color=MUTED, linewidth=0.7, alpha=0.6)
         for x, y in drawn:
             axes.plot(x, y, color=styles[name].light, linewidth=1.1, dashes=(4, 1.2) if styles[name].hatch else ())
-        on.heading(left, top - 4, width, name, marks[name])
+        mark = rows[name].mark if rows[name].alarming else ""
+        on.heading(left, top - 4, width, name, mark, struck=bool(rows[name].audit))
     under = down * (_PANEL + _HEAD) + _FOOT - 4
     on.text(
         WIDTH / 2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import apart, units, view
+from reports import apart, correctness, struck, units, view
 from reports.format import LAYERS
 from reports.listings import Head, Listing
 from reports.units import MISSING, plural
@@ -24,8 +24,13 @@ COSTS: Final[dict[str, tuple[str, str, Callable[[float], str]]]] = {
 
 
 def beside(run: Run) -> list[Listing]:
-    """Return what stands beside the table: which differ, cost over the baseline, capacity, those that the run has."""
-    return [each for each in (apart.matrix(run), costs(run), capacities(run)) if each is not None]
+    """Return what stands beside the table, as far as the run has it.
+
+    Which differ, cost over the baseline, capacity, correctness under load; variants that fail their audit struck.
+    """
+    out = struck.checks(run)
+    found = (apart.matrix(run), costs(run), capacities(run), correctness.listing(run))
+    return [each.striking(out) for each in found if each is not None]
 
 
 def inside(run: Run) -> list[Listing]:

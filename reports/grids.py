@@ -9,6 +9,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from reports import matrix
+from reports.listings import Struck
+from reports.struck import FAILS
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -50,8 +53,17 @@ def _laid_out(listing: Listing, gap: int) -> Table:
             max_width=None if place else NAME_WIDTH,
         )
     for row in listing.rows:
-        table.add_row(*(Text(plain(cell), style=STYLES.get(cell, "")) for cell in row))
+        table.add_row(*map(cell, row))
     return table
+
+
+def cell(text: str) -> Text:
+    """Return a cell: a verdict in its colour; a name struck through, and with a sign where nothing can be struck."""
+    if isinstance(text, Struck):
+        sign = (f" {matrix.SIGNS['FAIL']}", matrix.STYLES["FAIL"])
+        return Text.assemble((plain(text), "strike"), sign)
+    style = "bold red" if text.startswith(f"{FAILS} ") or f", {FAILS} " in text else ""
+    return Text(plain(text), style=STYLES.get(text, style))
 
 
 def listed(items: Sequence[tuple[str, str]], style: str = "") -> Table:

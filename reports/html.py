@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from reports import advice, blocks, details, findings, palette, sentences, view
+from reports import advice, blocks, correctness, details, evidence, findings, matrix, palette, sentences, struck, view
+from reports.listings import Struck
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
 def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
     """Return the page of a regression check: the verdict, what was found, every block."""
     said = sentences.headline(judgement, run.comparisons)
-    tables = [sentences.changes(run.comparisons, sentences.alpha(judgement)), sentences.counts(judgement)]
+    changes = sentences.changes(run.comparisons, sentences.alpha(judgement))
+    tables = [changes, sentences.counts(judgement), correctness.listing(run)]
     inside = [blocks.values(run.comparisons), details.trials(run)]
     facts = {
         "base": sentences.revision(judgement.base),
@@ -76,6 +78,22 @@ def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
     )
 
 
+def audited(run: Run) -> str:
+    """Return the page of a run that is only an audit: what it came to, the matrix, all the evidence."""
+    heading = f"{view.title(run)}: {matrix.headline(run)}"
+    return _page(
+        "audit.html",
+        run,
+        {},
+        title=heading,
+        heading=heading,
+        missing=matrix.missing(run),
+        why=struck.WHY if struck.checks(run) else "",
+        details=[],
+        facts=details.facts(run),
+    )
+
+
 def _page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"),
@@ -83,13 +101,15 @@ def _page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: An
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"plain": plain, "breakable": _breakable}
+    environment.tests["struck"] = lambda text: isinstance(text, Struck)
     styles = palette.styles(run)
     slots = {name: f"v{place}" for place, name in enumerate(styles)}
     colours = {name.lower(): getattr(palette, name) for name in palette.THEMED}
     colours |= {slots[name]: (style.light, style.dark) for name, style in styles.items()}
     return environment.get_template(template).render(
-        run=run, standings=view.standings(run), sections=sections, styles=styles, slots=slots, colours=colours, **parts
-    )
+        run=run, standings=view.standings(run), sections=sections, styles=styles, slots=slots, colours=colours,
+        audits=matrix.matrix(run), signs=matrix.SIGNS, figures=evidence.figures, **parts,
+    )  # fmt: skip
 
 
 def _of(charts: Sequence[Chart], section: str) -> list[Chart]:

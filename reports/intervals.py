@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reports import canvas, findings, units
+from reports import canvas, findings, struck, units
 from reports.bars import THICK, Rows
 from reports.canvas import INK, MUTED, PAPER, SMALL, Canvas
 
@@ -70,7 +70,7 @@ def describe(run: Run, metric: str) -> str:
     """Put a chart of costs into words."""
     name, unit, write = findings.COSTS[metric]
     known = {each: found[metric] for each, found in findings.over(run).items() if metric in found}
-    costs = (f"{each} {units.signed(interval.estimate, write)}" for each, interval in known.items())
+    costs = (f"{struck.called(run, each)} {units.signed(interval.estimate, write)}" for each, interval in known.items())
     return f"{name} in {unit} more than the baseline: {', '.join(costs)}."
 
 

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from reports import advice, grids, sentences, view
+from reports import advice, audit_terminal, correctness, grids, sentences, view
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Report:
             yield grids.laid(counted, console, options)
             yield Text(counted.remark, style="dim")
         yield Changes(run.comparisons, sentences.alpha(judgement), void=sentences.void(judgement))
+        if (checked := correctness.listing(run)) is not None:
+            yield Text()
+            yield Text(checked.title, style="bold")
+            yield grids.laid(checked, console, options)
+        yield from audit_terminal.audits(run)
         yield Text()
         if said := sentences.beside(run, judgement):
             yield grids.listed([("·", each) for each in said])

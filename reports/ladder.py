@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from reports import canvas, units, view
+from reports import canvas, struck, units, view
 from reports.canvas import ALARM, GRID, MUTED, PAPER, SMALL, WIDTH, Canvas
 from reports.verdict import GRAVITY
 
@@ -92,6 +92,7 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
         on.text(_LEFT, top - 4, title, weight="bold")
         on.text(WIDTH - _RIGHT, top - 4, "ms, logarithmic", color=MUTED, ha="right")
     on.text(WIDTH / 2, deep + 10, "arrivals/s, logarithmic", color=MUTED, ha="center")
+    out = struck.checks(run)
     half = (WIDTH - 2 * canvas.MARGIN) / 2
     for row, pair in enumerate(marks):
         for column, (text, name) in enumerate(pair):
@@ -105,7 +106,7 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
                 axes.plot([1], [0], linestyle="none", **_mark(name, MUTED, "o"))
             axes.set_xlim(0, 2)
             axes.set_ylim(-1, 1)
-            on.text(x + 24, y, canvas.fit(text, half - 26, SMALL), color=MUTED)
+            on.variant(x + 24, y, canvas.fit(text, half - 26, SMALL), struck=name in out, color=MUTED)
     return on
 
 
@@ -115,7 +116,7 @@ def describe(run: Run) -> str:
     for name, line in rungs(run).items():
         known = [rung for rung in line if "p99_us" in rung.times]
         points = (f"{units.per_second(rung.rate_per_s)}/s {units.ms(rung.times['p99_us'][0] * 1e3)}" for rung in known)
-        said.append(f"{name}: {', '.join(points)}")
+        said.append(f"{struck.called(run, name)}: {', '.join(points)}")
     return f"p99 in ms by arrival rate. {'; '.join(said)}."
 
 

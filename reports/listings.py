@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from reports.units import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+
+class Struck(str):
+    """A variant's name that is to be struck through: its audit takes it out of the choice."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,15 @@ class Listing:
     heads: Sequence[Head]
     rows: Sequence[Sequence[str]]
     remark: str = ""
+
+    def striking(self, names: Collection[str]) -> Listing:
+        """Strike these variants through, wherever a column names variants."""
+        places = {place for place, head in enumerate(self.heads) if head.name in {"variant", "over"}}
+        rows = [
+            [Struck(cell) if place in places and cell in names else cell for place, cell in enumerate(row)]
+            for row in self.rows
+        ]
+        return Listing(self.key, self.title, self.heads, rows, self.remark)
 
     def without_empty_columns(self) -> Listing:
         """Leave out what no row has anything in: only what a run holds is shown."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports import findings, view
+from reports import audit_markdown, findings, view
+from reports.markdown_tables import listing, servers, table
 from reports.text import markdown as escaped
-from reports.units import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from reports.format import Run
-    from reports.listings import Listing
 
 
 def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
@@ -28,8 +27,9 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     parts.append("\n".join(f"- {escaped(remark)}" for remark in sheet.remarks))
     for each in findings.beside(run):
         parts += [f"## {escaped(each.title)}", listing(each), escaped(each.remark)]
+    parts += audit_markdown.audits(run)
     if standings := view.standings(run):
-        parts += ["## Servers", _servers(standings, view.drivers(run))]
+        parts += ["## Servers", servers(standings, view.drivers(run))]
     if charts:
         parts.append("## Charts")
         parts.extend(f"![{escaped(title)}]({path})" for title, path in charts)
@@ -37,7 +37,7 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
-    return _table(
+    return table(
         [
             "variant",
             "verdict",
@@ -47,8 +47,8 @@ def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
         ],
         (
             [
-                row.variant.name,
-                " ".join([row.state, *(f"({note})" for note in row.notes)]),
+                row.name,
+                " ".join([", ".join(filter(None, [row.state, row.audit])), *(f"({note})" for note in row.notes)]),
                 *(row.cells[column.key].text for column in columns),
                 view.durability(row.variant),
                 row.server,
@@ -57,33 +57,3 @@ def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
         ),
         numbers=range(2, 2 + len(columns)),
     )
-
-
-def listing(each: Listing) -> str:
-    """Return a table without its title and remark."""
-    numbers = [place for place, head in enumerate(each.heads) if not head.words]
-    return _table([head.text for head in each.heads], each.rows, numbers=numbers)
-
-
-def _servers(standings: Sequence[view.Standing], drivers: Mapping[str, str]) -> str:
-    return _table(
-        ["variants", "server", "from", "durability", "settings", "driver"],
-        (
-            [
-                ", ".join(each.variants),
-                each.server.label,
-                each.server.source,
-                each.server.durability,
-                ", ".join(f"{name}={value}" for name, value in each.server.settings.items()) or MISSING,
-                ", ".join(dict.fromkeys(drivers[name] for name in each.variants if name in drivers)) or MISSING,
-            ]
-            for each in standings
-        ),
-    )
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()) -> str:
-    """Lay out a table; columns in `numbers` are set flush right."""
-    lines = ["| " + " | ".join(escaped(cell) for cell in line) + " |" for line in (heads, *rows)]
-    rule = "|" + "|".join(" ---: " if place in numbers else " --- " for place in range(len(heads))) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reports import apart, units
+from reports import apart, struck, units
 from reports.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
+    from reports.audited import Check
     from reports.format import Run, Trial, Variant
 
 _STOPPED = "STOPPED"
@@ -23,8 +24,10 @@ class Footnotes:
         self._first: dict[tuple[str, str], str] = {}
         self._who: dict[tuple[str, str], dict[str, list[int]]] = {}
 
-    def add(self, variant: Variant, trials: list[Trial]) -> tuple[int, ...]:
-        """Take in a variant's troubles and return the numbers of its footnotes."""
+    def add(self, variant: Variant, trials: list[Trial], failed: Sequence[Check] = ()) -> tuple[int, ...]:
+        """Take in a variant's troubles, and the failed checks that strike it; return the numbers of its footnotes."""
+        if failed:
+            self._note(struck.FAILS, struck.reason(failed), variant.name, None)
         if variant.error is not None:
             self._note(_STOPPED if trials else "NOT RUN", variant.error, variant.name, None)
         for trial in trials:
@@ -39,6 +42,10 @@ class Footnotes:
         """Return the footnotes in the order of their numbers, from 1."""
         return [self._text(run, *key) for key in self._first]
 
+    def struck(self) -> dict[int, list[str]]:
+        """Return the variants of each footnote that says why they are struck through."""
+        return {number: list(self._who[key]) for number, key in enumerate(self._first, 1) if key[0] == struck.FAILS}
+
     def _note(self, state: str, reason: str, name: str, trial: int | None) -> None:
         key = (state, re.sub(r"\d[\d.,]*", "#", reason))
         self._first.setdefault(key, reason)
@@ -49,7 +56,7 @@ class Footnotes:
     def _text(self, run: Run, state: str, key: str) -> str:
         reason = self._first[state, key].rstrip(".")
         who = self._who[state, key]
-        if state in {"NOT RUN", _STOPPED}:
+        if state in {"NOT RUN", _STOPPED, struck.FAILS}:
             return f"{state} ({', '.join(who)}): {reason}."
         counts = []
         for name, numbers in who.items():
@@ -75,6 +82,8 @@ def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
         planned = plural(sum(map(len, plan.order)), "trial")
         what = "is still running" if run.status == "running" else "was interrupted"
         said.append(f"The run {what}: {done} of its {planned} are here. session-bench run --resume DIR does the rest.")
+    if struck.checks(run):
+        said.append(struck.WHY)
     said += _open(run) if plan.load.kind == "open" else _closed(run)
     if at_least:
         said.append(f"{units.AT_LEAST}: requests without an answer count as longer than the wait that was seen.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from reports import advice, blocks, markdown, sentences, view
+from reports import advice, blocks, correctness, matrix, sentences, view
 from reports.listings import Listing
+from reports.markdown_tables import listing
 from reports.text import markdown as escaped
 
 if TYPE_CHECKING:
@@ -30,15 +31,19 @@ def render(run: Run, judgement: Judgement) -> str:
         parts.append(_bullets(reasons))
     if (counted := sentences.counts(judgement)) is not None:
         shown = Listing(counted.key, counted.title, counted.heads, counted.rows[:_MOST], counted.remark)
-        parts += [f"**{counted.title}**", markdown.listing(shown)]
+        parts += [f"**{counted.title}**", listing(shown)]
         if len(counted.rows) > _MOST:
             parts.append(f"{len(counted.rows) - _MOST} more are in judgement.json.")
     changes = sentences.changes(run.comparisons, sentences.alpha(judgement))
     if changes.rows:
-        parts.append(markdown.listing(changes))
+        parts.append(listing(changes))
     floor = sentences.beside(run, judgement)
     if floor:
         parts.append("  \n".join(map(escaped, floor)))
+    if (checked := correctness.listing(run)) is not None:
+        parts += [f"**{checked.title}**", listing(checked)]
+    if run.audits:
+        parts.append(f"**Audits:** {escaped(matrix.headline(run))}.")
     if steps := advice.steps(run, judgement):
         parts += ["**What to do**", _bullets(steps)]
     parts.append(_folded("How to read it, every block, and how to run it again", _details(run, judgement)))
@@ -50,7 +55,7 @@ def _details(run: Run, judgement: Judgement) -> list[str]:
     spreads = blocks.spreads([each for each in run.comparisons if each.state != "PASS"])
     # What passed is in judgement.json: a comment is no place for every value.
     if spreads.rows:
-        parts.append(markdown.listing(spreads))
+        parts.append(listing(spreads))
     where = [view.title(run), *view.machine(run), f"session-bench {run.harness_version}"]
     parts.append(escaped(". ".join(where) + "."))
     line = advice.command(run, judgement)

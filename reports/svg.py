@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 CUT: Final = "cut-"
 PAPER: Final = "paper"
 """Ids that begin so are left out of the inline form."""
+STRUCK: Final = "struck-"
+STROKE: Final = "stroke-"
+"""Ids of texts that are struck through, and of the lines that do it where there is no font but ours."""
 _SVG: Final = "http://www.w3.org/2000/svg"
 _GLOBAL: Final = frozenset({f"{{{_SVG}}}title", f"{{{_SVG}}}style"})
 """Elements that would speak for the whole page."""
@@ -24,11 +27,21 @@ _FONT: Final = "'DejaVu Sans'"
 
 
 def parse(drawn: bytes) -> ET.Element:
-    """Return the drawing without metadata, its places rounded, its font with others to fall back on."""
+    """Return the drawing without metadata, its places rounded, its font with others to fall back on.
+
+    What is struck through is so by the reader's own font: a drawn line would be as long as ours.
+    """
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     root = ET.fromstring(drawn)  # noqa: S314 - our own drawing
-    _remove(root, lambda element: element.tag == f"{{{_SVG}}}metadata")
+    _remove(
+        root,
+        lambda element: element.tag == f"{{{_SVG}}}metadata" or element.get("id", "").startswith(STROKE),
+    )
+    for group in root.iter(f"{{{_SVG}}}g"):
+        if group.get("id", "").startswith(STRUCK):
+            for text in group.iter(f"{{{_SVG}}}text"):
+                text.set("style", f"{text.get('style', '')}; text-decoration: line-through")
     for element in root.iter():
         if style := element.get("style"):
             element.set("style", style.replace(_FONT, f"{_FONT}, Verdana, sans-serif"))

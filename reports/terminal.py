@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from reports import findings, grids, judged, view
+from reports import audit_terminal, findings, grids, judged, view
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class Report:
         if self.run.judgement is not None:
             yield judged.Report(self.run)
             return
+        if view.only_audited(self.run):
+            yield audit_terminal.Report(self.run)
+            return
         sheet = view.sheet(self.run)
         yield Text(plain(sheet.title), style="bold")
         for line in sheet.machine:
@@ -48,6 +51,7 @@ class Report:
             yield Text(plain(listing.title), style="bold")
             yield grids.laid(listing, console, options)
             yield Text(plain(listing.remark), style="dim")
+        yield from audit_terminal.audits(self.run)
         yield Text()
         yield from _servers(self.run)
         if sheet.footnotes:
@@ -85,7 +89,7 @@ def _table(rows: Sequence[view.Row], keys: Sequence[str], gap: int) -> Table:
         else:
             table.add_column(Text(f"\n\n{key}"), overflow="fold")
     for row in rows:
-        table.add_row(Text(plain(row.variant.name)), *(_cell(row, key) for key in shown))
+        table.add_row(grids.cell(row.name), *(_cell(row, key) for key in shown))
     return table
 
 
@@ -98,9 +102,8 @@ def _head(column: view.Column) -> str:
 def _cell(row: view.Row, key: str) -> Text:
     if key == "verdict":
         notes = "".join(f"[{note}]" for note in row.notes)
-        return Text.assemble(
-            (row.mark, grids.STYLES.get(row.state, "bold magenta")), " " if row.mark and notes else "", notes
-        )
+        style = "bold red" if row.audit else grids.STYLES.get(row.state, "bold magenta")
+        return Text.assemble((row.mark, style), " " if row.mark and notes else "", notes)
     if key == "durability":
         return Text(plain(view.durability(row.variant, short=True)))
     if key == "server":
@@ -120,7 +123,7 @@ def _servers(run: Run) -> Iterable[Table | Text]:
         facts = [f"{server.label} ({server.source})", f"durability {server.durability}"]
         if used:
             facts.append(f"driver {', '.join(used)}")
-        table.add_row(Text(plain(", ".join(standing.variants))), Text(plain("; ".join(facts))))
+        table.add_row(Text(", ").join(map(grids.cell, standing.variants)), Text(plain("; ".join(facts))))
     if standings:
         yield table
         yield Text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from reports import canvas, view
+from reports import canvas, struck, view
 from reports.canvas import ALARM, GRID, INK, MUTED, SHADE, SMALL, WIDTH, Canvas
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def draw(
     words = [*legend(shown), *_left_out(recorded.run, variant)]
     on = Canvas(
         f"timeline-{name}",
-        f"Over time: {variant.name}",
+        f"Over time: {struck.called(recorded.run, variant.name)}",
         view.caption(recorded.run, variant),
         down * deep + _FOOT + _LINE * (len(words) - 2),
     )

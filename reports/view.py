@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from reports import units
+from reports import evidence, struck, units
 from reports.notes import Footnotes, remarks
 from reports.units import MISSING, plural
 from reports.verdict import GRAVITY
@@ -14,6 +14,7 @@ from reports.verdict import GRAVITY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from reports.audited import Check
     from reports.format import Figures, Load, Run, Server, Spread, Summary, Trial, Variant
 
 
@@ -86,16 +87,25 @@ class Row:
     cells: dict[str, Cell]
     notes: tuple[int, ...]
     trials: int
+    name: str
+    """The variant's, `Struck` where its audit takes it out of the choice."""
+    audit: str = ""
+    """Which checks strike it."""
 
     @property
     def mark(self) -> str:
         """What must be said beside the name; nothing when all is well."""
-        return "" if self.state == "VALID" else self.state
+        return ", ".join(filter(None, ["" if self.state == "VALID" else self.state, self.audit]))
 
     @property
     def trusted(self) -> bool:
         """Whether its figures may be read as they stand, SUSPECT ones with their footnote."""
         return self.state in {"VALID", "SUSPECT"}
+
+    @property
+    def alarming(self) -> bool:
+        """Whether the mark is one that nobody may overlook."""
+        return not self.trusted or bool(self.audit)
 
     @property
     def server(self) -> str:
@@ -113,18 +123,25 @@ class Sheet:
     """Numbered from 1."""
     remarks: list[str]
     machine: list[str]
+    evidence: dict[int, list[str]] = field(default_factory=dict)
+    """Where the evidence is that a footnote rests on, by its number: ids on the page."""
 
 
 def sheet(run: Run) -> Sheet:
     """Say all that a run's table says."""
     footnotes = Footnotes()
-    rows = [_row(run, variant, footnotes) for variant in ordered(run)]
+    out = struck.checks(run)
+    rows = [_row(run, variant, footnotes, out.get(variant.name, [])) for variant in ordered(run)]
     return Sheet(
         title=title(run),
         rows=rows,
         footnotes=footnotes.texts(run),
         remarks=remarks(run, {row.state for row in rows}, at_least=_at_least(rows)),
         machine=machine(run),
+        evidence={
+            number: [each for name in names for each in evidence.anchors(run, name, out[name])]
+            for number, names in footnotes.struck().items()
+        },
     )
 
 
@@ -138,6 +155,11 @@ def is_open(run: Run) -> bool:
     return run.plan.load.kind == "open"
 
 
+def only_audited(run: Run) -> bool:
+    """Whether nothing was measured, nor was to be: the run is an audit."""
+    return run.plan.name == "audit" and not run.plan.blocks and not run.trials
+
+
 def throughput(run: Run) -> str:
     """Return the metric that the run's throughput is read from."""
     return "throughput_per_s" if is_open(run) else "requests_per_s"
@@ -146,6 +168,8 @@ def throughput(run: Run) -> str:
 def title(run: Run) -> str:
     """Return the run in a line."""
     plan = run.plan
+    if only_audited(run):
+        return f"Audit of {plural(len(run.variants), 'variant')}"
     told = load(plan.load, _rates(run))
     return f"{plan.scenario}, {told} · {plan.profile}: {blocks(run)} of {units.seconds(plan.window_s)}"
 
@@ -211,9 +235,9 @@ class Standing:
 
 def caption(run: Run, only: Variant | None = None) -> list[str]:
     """Return what a picture of all variants, or of one, must say alone: load, servers, machine."""
-    shown = [(", ".join(each.variants), each.server) for each in standings(run)]
+    shown = [(", ".join(struck.called(run, name) for name in each.variants), each.server) for each in standings(run)]
     if only is not None:
-        shown = [(only.name, only.server)] if only.server else []
+        shown = [(struck.called(run, only.name), only.server)] if only.server else []
     servers = "; ".join(f"{names}: {server.label}" for names, server in shown)
     meaning = "Closed load: service time under saturation, not comparable to open load."
     if is_open(run):
@@ -234,10 +258,10 @@ def standings(run: Run) -> list[Standing]:
             continue
         for standing in seen:
             if standing.server.model_copy(update={"address": variant.server.address}) == variant.server:
-                standing.variants.append(variant.name)
+                standing.variants.append(struck.named(run, variant.name))
                 break
         else:
-            seen.append(Standing([variant.name], variant.server))
+            seen.append(Standing([struck.named(run, variant.name)], variant.server))
     return seen
 
 
@@ -259,7 +283,7 @@ def latency_trials(run: Run) -> list[Trial]:
     return [trial for trial in run.trials if trial.purpose == "latency"]
 
 
-def _row(run: Run, variant: Variant, footnotes: Footnotes) -> Row:
+def _row(run: Run, variant: Variant, footnotes: Footnotes, failed: Sequence[Check]) -> Row:
     summary = next((each for each in run.summaries if each.variant == variant.name), None)
     trials = [trial for trial in latency_trials(run) if any(arm.variant == variant.name for arm in trial.arms)]
     states = [trial.verdict.state for trial in trials if trial.verdict.state != "INVALID"]
@@ -270,12 +294,13 @@ def _row(run: Run, variant: Variant, footnotes: Footnotes) -> Row:
         state = "EXCLUDED"
     else:
         state = "NO TRIAL" if variant.error is None else "NOT RUN"
-    notes = footnotes.add(variant, trials)
+    notes = footnotes.add(variant, trials, failed)
     cells = {column.key: Cell() for column in COLUMNS}
     if summary is not None and summary.trials:
         bounds = {name for _, figures in measured(run, variant.name) for name in figures.at_least}
         cells |= _cells(summary, bounds, throughput(run))
-    return Row(variant, state, cells, notes, summary.trials if summary else 0)
+    name = struck.named(run, variant.name)
+    return Row(variant, state, cells, notes, summary.trials if summary else 0, name, struck.mark(failed))
 
 
 def _cells(summary: Summary, bounds: set[str], throughput: str) -> dict[str, Cell]:
