@@ -2,7 +2,8 @@
 
 The routes are written as its guide writes them: nothing is saved unless the route says so, a login leaves the
 session before it alone, and to end a session twice is a KeyError in the library. The cookie is issued at login and
-never again, so its age is a session's absolute one; the record in memory outlives it, and stays for good.
+never again, so its age is a session's absolute one; the record in memory outlives it, and stays for good. Its
+SameSite is a word that no browser knows.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """starsessions: a session middleware on stores of its own, in memory or in Redis.
 
-Our login asks for a new id, as its documentation advises against fixation; `regenerate=false` shows what happens
-to those who do not: whatever id a client brings becomes theirs. Either way the record under the old id stays. Every
-answer writes the session back, whatever was done to it, so a read takes away what was written meanwhile, and a
-request in flight brings a session back that has logged out. The store in memory heeds no lifetime at all.
-Where Redis does not answer, a request waits as long as redis-py does by default, and ends in a 500.
+Our login asks for a new id, as its documentation advises against fixation, and the record under the old one stays;
+`regenerate=false` shows what happens to those who do not ask: whatever id a client brings becomes theirs. Every
+answer writes the session back, whatever was done to it: a read undoes what was written meanwhile, and a request in
+flight brings back a session that has ended. The store in memory heeds no lifetime at all; Redis does, but with
+`rolling=false` a session that is polled outlives its own. Where Redis does not answer, a request waits as long as
+redis-py does by default, and ends in a 500.
 """
 
 from __future__ import annotations
