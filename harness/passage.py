@@ -111,10 +111,11 @@ class Passage:
 
     def due_ns(self) -> int:
         """Return when something is to be done next; 0: nothing is."""
-        dues = [self._late[0][0] + self.rtt_ns + self.slow_ns] if self._late else []
-        if self._coming:
-            dues.append(self._coming[0][0] + self.rtt_ns)
-        return min(dues, default=0)
+        due_ns = self._late[0][0] + self.rtt_ns + self.slow_ns if self._late else 0
+        if not self._coming:
+            return due_ns
+        coming_ns = self._coming[0][0] + self.rtt_ns
+        return min(due_ns, coming_ns) if due_ns else coming_ns
 
     def pass_on_due(self) -> None:
         """Do what is due: connect, and pass on."""
@@ -134,7 +135,8 @@ class Passage:
                     self.lateness_us[(now_ns - max(due_ns, self.since_ns)) // 1000] += 1
                     store.held -= len(chunk)
                 self._pass_on(store, chunk)
-                self._resume(store)
+                if not store.mask & IN:
+                    self._resume(store)
 
     def _reach(self, connection: Connection) -> None:
         """Begin to connect to the store; until it has answered, what the app sends waits in its socket."""

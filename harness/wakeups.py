@@ -24,11 +24,17 @@ class Waiter(Protocol):
         """Look for these events instead of those before; 0: for none."""
 
     def wait(self, due_ns: int) -> list[tuple[int, int]]:
-        """Return (fd, events) of what is ready, or nothing of theirs at this time of CLOCK_MONOTONIC; 0: never."""
+        """Return (fd, events) of what is ready, or none of those at this time of CLOCK_MONOTONIC; 0: never.
+
+        A timer's own may be among them.
+        """
+
+    def close(self) -> None:
+        """Watch nothing any more."""
 
 
 class _Epoll:
-    """Waits for sockets, and until a time of CLOCK_MONOTONIC, by a timerfd (Linux)."""
+    """A timerfd has the kernel wake epoll at an absolute time, with no rounding (Linux)."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -42,7 +48,6 @@ class _Epoll:
         self._armed_ns = 0
 
     def watch(self, fd: int, before: int, now: int) -> None:
-        """Look for these events, for which 0 is none."""
         if not now:
             self._epoll.unregister(fd)
         elif before:
@@ -51,33 +56,37 @@ class _Epoll:
             self._epoll.register(fd, now)
 
     def wait(self, due_ns: int) -> list[tuple[int, int]]:
-        """Return (fd, events) of what is ready, or nothing of ours when it is time; 0: never."""
         if due_ns != self._armed_ns:
             _SPEC.pack_into(self._spec, 0, 0, 0, *divmod(due_ns, _SECOND_NS))
             self._libc.timerfd_settime(self._timer, _ABSOLUTE, self._spec, None)
             self._armed_ns = due_ns
         return self._epoll.poll(-1, _EVENTS)
 
+    def close(self) -> None:
+        self._epoll.close()
+        os.close(self._timer)
+
 
 class _Select:
-    """The same by select, wherever there is no epoll."""
+    """What there is everywhere."""
 
     def __init__(self) -> None:
         self._masks: dict[int, int] = {}
 
     def watch(self, fd: int, _before: int, now: int) -> None:
-        """Look for these events, for which 0 is none."""
         if now:
             self._masks[fd] = now
         else:
             self._masks.pop(fd)
 
     def wait(self, due_ns: int) -> list[tuple[int, int]]:
-        """Return (fd, events) of what is ready, or nothing when it is time; 0: never."""
         readers, writers = ([fd for fd, mask in self._masks.items() if mask & bit] for bit in (IN, OUT))
         timeout_s = max(0, due_ns - monotonic_ns()) / _SECOND_NS if due_ns else None
         readable, writable, _ = select.select(readers, writers, [], timeout_s)
         return [*((fd, IN) for fd in readable), *((fd, OUT) for fd in writable)]
+
+    def close(self) -> None:
+        self._masks.clear()
 
 
 def waiter(*, plain: bool = False) -> Waiter:

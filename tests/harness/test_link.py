@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import select
 import signal
 import socket
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING
 
@@ -458,6 +460,17 @@ def test_where_none_can_stand(processes: Processes, url: str, reason: str) -> No
         raise AssertionError
     assert reason in raised.value.reason
     assert "secret" not in str(raised.value)
+
+
+def test_its_own_cost_is_printed() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "relay_cost.py"
+    command = [sys.executable, str(script), "--pairs=20", "--seconds=0.2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    carried = r"one connection +\d+ +\d+ .*\n.*\n16 connections +[\d,]+ +[\d,]+ +\d+% .*\n"
+    delayed = r".*\n0\.5 .* 20 pairs\n1 .* 20 pairs\n4 .* 20 pairs\n20 .* 20 pairs"
+    assert re.search(carried + delayed, done.stdout), done.stdout
 
 
 def test_what_passed_in_a_window() -> None:
