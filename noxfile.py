@@ -1,6 +1,7 @@
 """Every task of the project: `nox -s bench` compares backends, `nox -s tests` checks the harness."""
 
 import sys
+from pathlib import Path
 
 import nox
 
@@ -13,6 +14,10 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
+# Tests that run side by side: their outcome is the same whatever others take of the CPUs. What is alone measures, or
+# asks for something within a time; whatever is new, is alone too.
+SIDE_BY_SIDE = ["tests/backends", "tests/reports", "tests/servers", "tests/harness/test_bad_input.py"]
+ALONE = ["tests/servers/test_kill.py", "tests/servers/test_session_service.py"]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -47,9 +52,16 @@ def tests(session: nox.Session) -> None:
     """Test everything on real servers, warnings as errors: nox -s tests -- [pytest's arguments]."""
     install(session, "test")
     # The profile's examples are the same each time and may take their time: a machine that stands still is no finding.
-    session.run("coverage", "run", "-m", "pytest", "--hypothesis-profile=ci", *session.posargs)
-    if not session.posargs:
-        session.run("coverage", "report")
+    pytest = ["pytest", "--hypothesis-profile=ci"]
+    if session.posargs:
+        session.run(*pytest, *session.posargs)
+        return
+    files = sorted(Path("tests").rglob("test_*.py"))
+    alone = [path for path in files if str(path) in ALONE or not any(map(path.is_relative_to, SIDE_BY_SIDE))]
+    pytest += ["--cov", "--cov-report="]
+    session.run(*pytest, "--numprocesses=2", "--dist=loadfile", *(str(path) for path in files if path not in alone))
+    session.run(*pytest, "--cov-append", *map(str, alone))
+    session.run("coverage", "report")
 
 
 @nox.session(python=THIS_PYTHON)
