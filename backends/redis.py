@@ -55,6 +55,8 @@ _TROUBLE = (
 )
 # What redis-py has no class for: a full disk, a script that blocks the server, too few replicas.
 _TROUBLE_CODES = ("MISCONF ", "BUSY ", "NOREPLICAS ")
+_CLOSED = "the handler is closed"
+"""What uvloop says, in a RuntimeError, of a write to a connection that the other side has reset."""
 
 _DURABILITY = {
     "no": "none",
@@ -98,9 +100,11 @@ class Store(NetworkStore):
         self._touch = self._client.register_script(_TOUCH)
 
     def is_trouble(self, error: Exception) -> bool:
-        """Go by redis-py's classes, and by the server's code where it has none."""
-        return isinstance(error, _TROUBLE) or (
-            isinstance(error, redis.ResponseError) and str(error).startswith(_TROUBLE_CODES)
+        """Go by redis-py's classes, and by the server's code where it has none; the event loop's error it passes on."""
+        return (
+            isinstance(error, _TROUBLE)
+            or (isinstance(error, redis.ResponseError) and str(error).startswith(_TROUBLE_CODES))
+            or (isinstance(error, RuntimeError) and str(error).endswith(_CLOSED))
         )
 
     @request
