@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from harness.faults import Harm
+from reports import outages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +60,6 @@ class Ordeal:
 
     def record(self, trial: Trial, requests: pa.Table, t0_ns: int) -> None:
         """Write down what the requests saw of the fault, and judge the trial by it."""
-        from reports import outages  # noqa: PLC0415 - xx
-
         harm = self._harm
         if harm.began_ns is None or harm.lifted_ns is None:
             return
@@ -78,5 +77,9 @@ class Ordeal:
             connections_after=self._after,
         )
         trial.verdict = outages.judged(
-            trial.outage, fault=harm.fault, deadline_ms=deadline_ms, durability=self._entrant.record.durability
+            trial.outage,
+            fault=harm.fault,
+            deadline_ms=deadline_ms,
+            durability=self._entrant.record.durability,
+            checked=trial.checked,
         )

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness import objective
+from harness import faults, objective
 from harness.errors import UsageError
 from reports.format import Load, Plan
 
@@ -116,8 +116,6 @@ def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, par
 
 def _faults(settings: Settings, variants: Sequence[Wanted], *, opened: bool) -> list[Fault]:
     """Read the faults; raises UsageError where nothing could be seen of them."""
-    from harness import faults  # noqa: PLC0415 - xx
-
     wanted = [faults.parse(text) for text in settings.faults]
     if wanted and not opened:
         raise UsageError(
