@@ -26,6 +26,7 @@ A new delay also holds for what waits already. When standard input ends, it ends
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -38,7 +39,7 @@ from time import monotonic_ns
 from typing import Any, Final
 
 if __name__ == "__main__":  # isolated: not even our own package is found by itself
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - pathlib is one import more
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))  # noqa: PTH118, PTH120 - pathlib is one more import
 
 from harness.passage import Passage
 from harness.wakeups import IN, waiter
@@ -221,7 +222,8 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"{given.host} is not known: {error.strerror}")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(ValueError, OSError):  # some systems call unlimited what they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     addresses = [(int(family), address) for family, _, _, _, address in found]
     Relay(addresses, given.rtt_ms, given.answers, plain=given.plain).run()
 

@@ -24,7 +24,9 @@ import redis
 
 from harness.errors import ComponentError
 from harness.link import Link, Statistics, Unrelayable, between, relayed
+from harness.passage import Passage
 from harness.servers.wheel import free_port
+from harness.wakeups import waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -365,6 +367,21 @@ def test_a_store_that_is_not_there(processes: Processes, rtt_ms: float) -> None:
         with pytest.raises(ConnectionResetError):
             client.recv(1)
         assert link.statistics().connections == 0
+
+
+def test_a_host_of_several_addresses_is_reached_at_the_one_that_listens() -> None:
+    ours, client = socket.socketpair()
+    with closing(Store(echo)) as store, closing(waiter()) as poller, client:
+        ports = free_port(), store.port
+        passage = Passage([(socket.AF_INET, ("127.0.0.1", port)) for port in ports], poller)
+        passage.begin(ours, time.monotonic_ns())
+        client.sendall(b"x")
+        while not select.select([client], [], [], 0)[0]:
+            for fd, events in poller.wait(time.monotonic_ns() + 10**9):
+                if fd in passage.ends:
+                    passage.happened(passage.ends[fd], events, time.monotonic_ns())
+        assert client.recv(10) == b"x"
+        passage.reset()
 
 
 def test_its_port_has_five_digits(linked: Linked) -> None:
