@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from harness.audit.check import Check
+    from harness.audit.excuses import Excuse
     from harness.audit.subject import Subject
 
 
@@ -36,22 +37,27 @@ def audit(
     only: Iterable[int] | None = None,
     told: Callable[[audited.Check], None] = lambda _: None,
 ) -> Audit:
-    """Make the checks, those of the quick set or of some numbers only, and say each as it ends."""
+    """Make the checks, those of the quick set or of some numbers only, and say each as it ends.
+
+    Raises ComponentError for a subject that does not even start; one that dies later has failed a check.
+    """
     wanted = set(only) if only is not None else None
     chosen = [each for each in all_checks() if (wanted is None or each.number in wanted) and (each.quick or not quick)]
     made = Audit(variant=subject.name, quick=quick)
     with subject.running():
         subject.ask_about()
-        for each in chosen:
-            ended = _made(each, subject, quick=quick)
+        excuses = {each: excuse(each.number, subject.traits, {**subject.stated, **subject.options}) for each in chosen}
+        if any(excused is None or excused.state != "SKIPPED" for excused in excuses.values()):
+            _ = subject.url  # its start is no part of the first check
+        for each, excused in excuses.items():
+            ended = _made(each, subject, excused, quick=quick)
             made.checks.append(ended)
             told(ended)
     return made
 
 
-def _made(check: Check, subject: Subject, *, quick: bool) -> audited.Check:
+def _made(check: Check, subject: Subject, excused: Excuse | None, *, quick: bool) -> audited.Check:
     begun = monotonic()
-    excused = excuse(check.number, subject.traits, {**subject.stated, **subject.options})
     state: audited.State = "PASS"
     with Probe(subject, quick=quick) as probe:
         if excused is not None and excused.state == "SKIPPED":
@@ -78,3 +84,4 @@ def _made(check: Check, subject: Subject, *, quick: bool) -> audited.Check:
         figures=probe.figures,
         seconds=round(monotonic() - begun, 3),
     )
+

@@ -100,10 +100,10 @@ class Bench:
         """Return the subject that a flaw asks for."""
         return self.subject(flaw.variant, flaw=flaw, workers=flaw.workers)
 
-    def audits(self, subjects: Iterable[Subject], *, only: Iterable[int] | None = None) -> list[Audit]:
-        """Audit some subjects, several at a time."""
+    def audits(self, wanted: Iterable[tuple[Subject, Iterable[int] | None]]) -> list[Audit]:
+        """Audit some subjects, several at a time, each with some checks or (None) with all of them."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="audit") as threads:
-            begun = [threads.submit(auditor.audit, subject, only=only) for subject in subjects]
+            begun = [threads.submit(auditor.audit, subject, only=only) for subject, only in wanted]
             self._processes.pump(begun)
         return [each.result() for each in begun]
 

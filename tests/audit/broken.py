@@ -10,7 +10,7 @@ import importlib
 import os
 import pkgutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from backends import environment
 from backends.app import build
@@ -20,21 +20,31 @@ from tests.audit import flaws
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from backends.environment import Environment
     from backends.store import Settings, Store
 
 TARGET = f"{__name__}:create_app"
+
+COSTLY: Final = frozenset({4, 7, 9, 14, 15, 16, 17, 18})
+"""Checks that start an app of their own, or wait."""
 
 
 class Flaw:
     """One thing that is wrong; everything else is as it should be.
 
     A subclass says which check it `breaks`, on which `variant` and with how many `workers` it is served, and
-    overrides what it needs.
+    overrides what it needs. `near` are the checks in `COSTLY` that it might touch as well: the others of these are not
+    made on it, unless all are asked for.
     """
 
     breaks: ClassVar[int]
+    near: ClassVar[frozenset[int]] = frozenset()
     variant: ClassVar[str] = "memory"
     workers: ClassVar[int] = 1
+
+    def configure(self, configured: Environment) -> Environment:
+        """Return what the app is to be told."""
+        return configured
 
     def store(self, store: Store) -> Any:
         """Return the store that the app is to use; `Around` helps."""
@@ -74,6 +84,7 @@ def create_app() -> FastAPI:
     if not module:
         return build(configured)
     flaw: Flaw = getattr(importlib.import_module(module), name)()
+    configured = flaw.configure(configured)
     variant = _Broken(configured.variant.backend, configured.variant.options, flaw)
     app = build(replace(configured, variant=variant))
     flaw.app(app)

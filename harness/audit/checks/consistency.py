@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from harness.audit.check import Failed, Inexcusable, Skipped, check
@@ -112,10 +113,10 @@ def lost_updates(probe: Probe) -> str:
 )
 def reads_keep_writes(probe: Probe) -> str:
     """Write while a slow read is under way, twice and once more, also where every read extends the session."""
-    reads = _reads_beside_writes(probe, probe.user())
     with probe.renewing() as url:
-        if url is not None:
-            reads += _reads_beside_writes(probe, probe.user(url=url))
+        urls = [None] if url is None else [None, url]
+        users = [probe.user(url=each) for each in urls]
+        reads = sum(probe.together([partial(_reads_beside_writes, probe, user) for user in users]))
     probe.figures["reads"] = reads
     also = " Half of them had to extend the session." if url else ""
     return f"{reads} slow reads each ended after a write that had begun later, and undid none.{also}"
