@@ -29,7 +29,7 @@ ALL: Final = range(1, 19)
 ERROR: Final = "ERROR"
 _NAMED: Final = 3
 """So many checks that ended alike are said by name, more of them by number."""
-_NAME: Final = 14
+_NAME: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +130,25 @@ def headline(run: Run) -> str:
     if errors := sum(audit.error is not None for audit in run.audits) + len(missing(run)):
         said.append(f"{errors} could not be audited")
     if not run.audits:
-        return "nothing was audited"
+        said = ["nothing was audited"]
+    if view.only_audited(run) and run.status != "finished":
+        said.append(f"it {'was interrupted' if run.status == 'interrupted' else 'is still under way'}")
     return "; ".join(said) or "no check fails"
 
 
 def missing(run: Run) -> list[tuple[str, str]]:
-    """Return the variants that could not take part, so that there is no audit of them, and why."""
+    """Return the variants that there is no audit of, and why: they could not take part, or it ended before."""
     audited = {audit.variant for audit in run.audits}
-    return [(each.name, each.error) for each in run.variants if each.error is not None and each.name not in audited]
+    late = view.only_audited(run)
+    return [
+        (each.name, each.error or "the audit ended before its turn")
+        for each in run.variants
+        if each.name not in audited and (late or each.error is not None)
+    ]
 
 
 def line(check: Check) -> Text:
-    """Return a check in a line as it ends, such as "  3 revocation     PASS     The old cookie is refused."."""
+    """Return a check in a line as it ends, such as "  3 revocation         PASS     The old cookie is refused."."""
     return Text.assemble(
         f"{check.number:>3} {plain(check.name):<{_NAME}} ",
         (f"{check.state:<7}", STYLES[check.state]),
