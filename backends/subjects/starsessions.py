@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
-from starlette.requests import HTTPConnection
 from starsessions import (
     InMemoryStore,
     JsonSerializer,
@@ -160,7 +159,7 @@ class _Regenerating(subject.Session):
 
     def rotate(self) -> None:
         """Ask for a new id."""
-        regenerate_session_id(HTTPConnection(self._scope))
+        regenerate_session_id(self._connection)
 
 
 class _Tallied(SessionStore):

@@ -10,6 +10,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
 
 from backends.content import new_session
 from backends.routes import add_routes
@@ -86,13 +87,12 @@ class Subject:
 
 
 class Session:
-    """A library's `scope["session"]` with the words that our routes use; the library loads and saves it."""
+    """A library's `request.session` with the words that our routes use; the library loads and saves it."""
 
-    __slots__ = ("_data", "_scope")
+    __slots__ = ("_connection",)
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._data: dict[str, Any] = scope["session"]
+        self._connection = HTTPConnection(scope)
 
     async def load(self) -> None:
         """Do nothing: the library's middleware has loaded it."""
@@ -102,24 +102,25 @@ class Session:
 
     def revoke(self) -> None:
         """Leave it empty, which is how a library of this kind is told to forget it."""
-        self._data.clear()
+        self._connection.session.clear()
 
     def clear(self) -> None:
         """Remove every key."""
-        self._data.clear()
+        self._connection.session.clear()
 
     def update(self, content: dict[str, Any]) -> None:
         """Set many keys at once."""
-        self._data.update(content)
+        self._connection.session.update(content)
 
     def __getitem__(self, key: str) -> Any:
-        return self._data[key]
+        # Not kept: libraries are told by the property that somebody looks.
+        return self._connection.session[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._data[key] = value
+        self._connection.session[key] = value
 
     def __contains__(self, key: object) -> bool:
-        return key in self._data
+        return key in self._connection.session
 
 
 def add_our_routes(app: FastAPI, session: Callable[[Scope], Session], *, audit: bool) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import backends
-from backends import discovery, memory
+from backends import discovery, memory, subjects
 from backends.app import build
 from backends.errors import ConfigurationError, MissingModule, extra_for
 from backends.store import Options, Settings
@@ -38,10 +38,10 @@ def test_every_backend_is_a_file_with_a_summary_and_perhaps_a_server() -> None:
 
 
 def test_every_subject_is_a_file_of_its_own_name() -> None:
-    subjects = discovery.subjects()
-    assert set(subjects) == {"starlette", "starsessions", "fastapi_sessions"}
-    assert not set(subjects) & set(discovery.found())
-    assert all(subject.summary.endswith(".") and subject.is_subject for subject in subjects.values())
+    found = discovery.subjects()
+    assert set(found) == {"starlette", "starsessions", "fastapi_sessions"}
+    assert not set(found) & set(discovery.found())
+    assert all(subject.summary.endswith(".") and subject.is_subject for subject in found.values())
     assert not any(backend.is_subject for backend in discovery.found().values())
 
 
@@ -150,6 +150,20 @@ def test_a_new_backend_is_one_new_file(mark: str, tmp_path: Path, monkeypatch: p
     finally:
         discovery.found.cache_clear()
         sys.modules.pop("backends.shelf")
+
+
+def test_a_new_subject_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Path(subjects.__path__[0], "starlette.py").read_text()
+    (tmp_path / "crate.py").write_text(source.replace('"""Starlette\'s own', '"""A crate: Starlette\'s own', 1))
+    monkeypatch.setattr(subjects, "__path__", [*subjects.__path__, str(tmp_path)])
+    discovery.subjects.cache_clear()
+    try:
+        assert discovery.subjects()["crate"].summary.startswith("A crate")
+        assert discovery.parse("crate:idle_s=5").name == "crate:idle_s=5"
+        assert build(configured("crate"))
+    finally:
+        discovery.subjects.cache_clear()
+        sys.modules.pop("backends.subjects.crate")
 
 
 def test_a_missing_driver_hurts_its_own_backend_and_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,12 @@ async def test_starlette_loses_what_changes_inside_a_value(starlette: httpx.Asyn
         assert "set-cookie" not in answer.headers
 
 
+async def test_starlette_says_that_an_answer_depends_on_the_cookie(starlette: httpx.AsyncClient) -> None:
+    for presented in ({}, await log_in(starlette)):
+        assert (await starlette.get("/profile", headers=presented)).headers["vary"] == "Cookie"
+    assert "vary" not in (await starlette.get("/ping")).headers
+
+
 async def test_starlette_makes_a_cookie_that_browsers_drop(starlette: httpx.AsyncClient) -> None:
     answer = await starlette.post("/login", json={"user": "ann", "payload_bytes": 5000})
     assert answer.status_code == 200
