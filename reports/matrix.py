@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.table import Table
 from rich.text import Text
 
 from reports import evidence, struck, view
@@ -29,7 +30,7 @@ ALL: Final = range(1, 19)
 ERROR: Final = "ERROR"
 _NAMED: Final = 3
 """So many checks that ended alike are said by name, more of them by number."""
-_NAME: Final = 18
+_NAME: Final = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,18 @@ def missing(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def line(check: Check) -> Text:
-    """Return a check in a line as it ends, such as "  3 revocation         PASS     The old cookie is refused."."""
-    return Text.assemble(
-        f"{check.number:>3} {plain(check.name):<{_NAME}} ",
-        (f"{check.state:<7}", STYLES[check.state]),
-        f"  {plain(check.found)}",
-    )
+def line(check: Check) -> Table:
+    """Return a check as it is shown when it ends: number, name, state, and what was found, which may take lines."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", width=3)
+    table.add_column(width=_NAME, overflow="fold")
+    table.add_column(width=max(map(len, SIGNS)))
+    table.add_column(overflow="fold")
+    table.add_row(
+        str(check.number), Text(plain(check.name)), Text(check.state, style=STYLES[check.state]),
+        Text(plain(check.found)),
+    )  # fmt: skip
+    return table
 
 
 def _quick(audits: Sequence[Audit]) -> str:

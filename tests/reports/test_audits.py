@@ -295,11 +295,15 @@ def test_a_variant_that_did_not_start_is_not_forgotten(only: Run) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_check_in_a_line(state: str) -> None:
-    shown = matrix.line(check(3, state, f"as {EVIL}"))  # type: ignore[arg-type] # one of them
-    assert re.fullmatch(rf"  3 revocation         {state:<7}  as .*", shown.plain)
-    assert not set(shown.plain) & {"\x1b", "\N{RIGHT-TO-LEFT OVERRIDE}"}
-    assert any(span.style == matrix.STYLES[state] for span in shown.spans)
+def test_a_check_as_it_ends(state: str) -> None:
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(matrix.line(check(3, state, f"as {EVIL} and so on")))  # type: ignore[arg-type] # one of them
+    assert isinstance(console.file, io.StringIO)
+    first, *others = console.file.getvalue().splitlines()
+    assert re.fullmatch(rf"  3  revocation         {state:<7}  as .*", first)
+    assert others
+    assert all(line.startswith(" " * 31) and len(line) <= 80 for line in others)
+    assert not set(console.file.getvalue()) & {"\x1b", "\N{RIGHT-TO-LEFT OVERRIDE}"}
 
 
 def test_junit_keeps_to_the_schema_and_tells_every_check(only: Run) -> None:
