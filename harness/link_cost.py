@@ -16,6 +16,7 @@ from harness.answerer import ANSWER, REQUEST_BYTES
 from harness.errors import MeasurementError
 from harness.link import Link
 from harness.wakeups import IN, waiter
+from reports.relayed import Addition, RelayCost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,37 +37,6 @@ _MOST_S = 2.0
 _FEWEST = 20
 
 
-@dataclass(frozen=True)
-class Addition:
-    """By how much a round trip became longer than the `rtt_ms` asked for; of so many pairs of round trips."""
-
-    rtt_ms: float
-    p50_us: float
-    p99_us: float
-    pairs: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """A relay's own cost, for requests of 200 bytes and answers of 1 kB.
-
-    `direct_us` and `relayed_us` are the medians of one connection's round trips, without and with a relay that delays
-    nothing, taken in turns; `added_us` is the median of the differences, pair by pair. `most_per_s` are the round trips
-    a second of 16 connections that ask again as soon as they are answered, the most of some turns; the relay used
-    `busy_share` of a core for them, and `cpu_us` for each. The same client without it came to `direct_most_per_s`. As
-    long as `busy_share` is below one, client, server or other programs held it back, and the relay carries more.
-    """
-
-    direct_us: float
-    relayed_us: float
-    added_us: float
-    most_per_s: float
-    direct_most_per_s: float
-    busy_share: float
-    cpu_us: float
-    additions: tuple[Addition, ...]
-
-
 def own_cost(
     processes: Processes,
     *,
@@ -76,7 +46,7 @@ def own_cost(
     pairs: int = 1000,
     delays_ms: Sequence[float] = DELAYS_MS,
     seconds: float = 1.0,
-) -> Cost:
+) -> RelayCost:
     """Ask a server that only answers, directly and through a relay on these `cpus`, and compare; from the main thread.
 
     `pairs` of round trips without delay, at most as many at each delay; `seconds` for the most that either way
@@ -94,12 +64,19 @@ def own_cost(
                 link.rtt(rtt_ms)
                 delayed = _pairs(direct, relayed, max(_FEWEST, min(pairs, round(_MOST_S * 1000 / max(rtt_ms, 0.001)))))
                 over_us = sorted(far - near - rtt_ms * 1000 for near, far in delayed)
-                additions.append(Addition(rtt_ms, _ranked(over_us, 0.5), _ranked(over_us, 0.99), len(over_us)))
+                additions.append(
+                    Addition(
+                        rtt_ms=rtt_ms,
+                        p50_us=_ranked(over_us, 0.5),
+                        p99_us=_ranked(over_us, 0.99),
+                        pairs=len(over_us),
+                    )
+                )
         except OSError as error:
             raise MeasurementError(
                 f"The relay's own cost was not measured, for a connection was lost: {error}."
             ) from None
-    return Cost(
+    return RelayCost(
         direct_us=statistics.median(near for near, _ in found),
         relayed_us=statistics.median(far for _, far in found),
         added_us=statistics.median(far - near for near, far in found),
@@ -107,7 +84,7 @@ def own_cost(
         direct_most_per_s=most.direct_per_s,
         busy_share=most.busy_share,
         cpu_us=most.cpu_us,
-        additions=tuple(additions),
+        additions=additions,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
-from harness import capacity, generator, machine, plan, provision, trial
+from harness import capacity, generator, link_cost, machine, plan, provision, trial
 from harness.audit import series as audits
 from harness.errors import Exit, MeasurementError, UsageError
 from harness.processes import Processes
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from harness.provision import Entrant
     from harness.scenarios import Scenario
     from harness.variants import Wanted
+    from reports.relayed import RelayCost
 
 _CHECK_TIMEOUT_S = 60
+_PAIRS, _CEILING_S = 300, 0.5
+"""Of round trips, and seconds, from which the relay's own cost is read before a run: some two seconds in all."""
 
 
 @dataclass
@@ -167,6 +170,9 @@ def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> Non
             progress.preparing(wanted.name)
             entrants[wanted.name] = provisions.entrant(wanted, record)
         write_run(job.folder, run)
+        if any(wanted.rtt_ms is not None for wanted in job.variants):
+            progress.preparing("the relay: its own cost")
+            run.relay_cost = _relay_cost(job, processes, cpus)
         for wanted in job.variants if job.plan.audit else ():
             progress.preparing(f"{wanted.name}: quick audit")
             entrant = entrants[wanted.name]
@@ -181,6 +187,23 @@ def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> Non
             series.carry_out(block)
         if job.plan.objective is not None:
             capacity.search(job.plan, run, series.one)
+
+
+def _relay_cost(job: Job, processes: Processes, cpus: dict[str, list[int]]) -> RelayCost:
+    """Measure the relay before anything is measured through it, and ask from where the app will ask."""
+    machine.pin(cpus.get("app"))
+    try:
+        return link_cost.own_cost(
+            processes,
+            cpus=cpus.get("generator"),
+            store_cpus=cpus.get("store"),
+            log_folder=processes.folder,
+            pairs=_PAIRS,
+            delays_ms=sorted({wanted.rtt_ms for wanted in job.variants if wanted.rtt_ms}),
+            seconds=_CEILING_S,
+        )
+    finally:
+        machine.pin(cpus.get("harness"))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from reports.faulted import Fault  # noqa: TC001 - pydantic reads annotations at
 from reports.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
 from reports.outage import Outage  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record import Data, Interval
-from reports.relayed import Relayed  # noqa: TC001 - pydantic reads annotations at run time
+from reports.relayed import RelayCost, Relayed  # noqa: TC001 - pydantic reads annotations at run time
 
 # History of the format:
 # 1  first light: closed load, one arm per trial.
@@ -355,6 +355,8 @@ class Run(Data):
     judgement: Judgement | None = None
     """Of a regression check."""
     audits: list[Audit] = []
+    relay_cost: RelayCost | None = None
+    """Of the relay that variants with a round-trip time have; null where there is none."""
 
     @model_validator(mode="after")
     def _names_only_its_own(self) -> Run:
