@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from harness.servers.kind import Definition, Facts, Site
 
 READY_S = 20.0
+RECOVERED_S = 120.0
+"""So long may a server take that has to replay what a crash left in its log."""
 MAKE_S = 60.0
 """So long may a data folder take to be made."""
 
@@ -42,6 +44,7 @@ class Coming:
         self._port = port
         self._settings = settings
         self._log_from = 0
+        self._ready_s = READY_S
         self._ask_s = _FIRST_ASK_S  # short, for whoever took the port may be silent, and our child is dead by then
         self._reason = "nothing listens on its port"
         self._making = definition.prepare(site)
@@ -65,7 +68,7 @@ class Coming:
             )
         if time.monotonic() > self._until:
             raise ComponentError(
-                f"The {self._definition.name} server did not answer within {READY_S:.0f} s: {self._reason}. "
+                f"The {self._definition.name} server did not answer within {self._ready_s:.0f} s: {self._reason}. "
                 f"Its last words: {quote(_tail(self._words()))}"
             )
         return True
@@ -119,7 +122,7 @@ class Coming:
         with contextlib.suppress(OSError):
             self._log_from = self._site.log.stat().st_size
         self.child = self._definition.launch(self._site, self._port, self._settings)
-        self._until = time.monotonic() + READY_S
+        self._until = time.monotonic() + self._ready_s
         return True
 
     def _words(self) -> str:
@@ -146,6 +149,7 @@ class ComingBack(Coming):
         held: Held,
     ) -> None:
         super().__init__(definition, site, port, settings)
+        self._ready_s = RECOVERED_S
         self._children = children
         self._held = held
 
