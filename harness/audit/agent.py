@@ -44,6 +44,12 @@ class Trail:
             else:
                 self._left_out += 1
 
+    def keep(self, sent: str, came: str) -> None:
+        """Keep an exchange on which a check failed, however many there are already."""
+        with self._lock:
+            key = _short(sent), _short(came)
+            self._times[key] = self._times.get(key, 0) + 1
+
     def exchanges(self) -> list[Exchange]:
         """Return what was kept."""
         kept = [Exchange(sent=sent, came=came, times=times) for (sent, came), times in self._times.items()]
@@ -66,10 +72,15 @@ class Answer:
         """Whether it says that all went well."""
         return self.status == httpx.codes.OK
 
+    @property
+    def told(self) -> str:
+        """The status, or why there is none, for a sentence."""
+        return str(self.status) if self.status else self.text
+
     def expected(self, what: str) -> Answer:
         """Return itself; raises Inexcusable, naming the request, unless it says that all went well."""
         if not self.ok:
-            raise Inexcusable(f"{what} was answered with {self.status or self.text}.")
+            raise Inexcusable(f"{what} was answered with {self.told}.")
         return self
 
     @property

@@ -71,6 +71,8 @@ def _made(check: Check, subject: Subject, excused: Excuse | None, *, quick: bool
             except BenchError as error:
                 # A store or an app that does not come back is itself a finding, which nothing excuses.
                 state, found, excused = "FAIL", str(error), None
+            if state == "FAIL":
+                subject.recover()
             if state == "FAIL" and excused is not None:
                 state, found = excused.state, f"{excused.why} {found}"
     return audited.Check(
@@ -84,4 +86,3 @@ def _made(check: Check, subject: Subject, excused: Excuse | None, *, quick: bool
         figures=probe.figures,
         seconds=round(monotonic() - begun, 3),
     )
-

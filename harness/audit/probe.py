@@ -108,7 +108,7 @@ class Probe:
         agent = self.agent(name, url)
         answer = agent.login(**body)
         if not answer.ok:
-            raise Inexcusable(f"Nobody can log in: POST /login was answered with {answer.status or answer.text}.")
+            raise Inexcusable(f"Nobody can log in: POST /login was answered with {answer.told}.")
         return agent
 
     def begin(self, call: Callable[[], T]) -> Future[T]:

@@ -68,6 +68,16 @@ class Subject:
             self._main = self._start({}, self.workers)
         return self._main.url
 
+    def recover(self) -> None:
+        """See to it that the app answers to the next who asks, after something went wrong: one that died is dropped."""
+        if self._main is None:
+            return
+        try:
+            self._main.about()
+        except ComponentError:
+            self._main.stop()
+            self._main = None
+
     def ask_about(self) -> None:
         """Let the app itself say what it can, where nobody has said it: one that is none of our package's."""
         if self.traits:

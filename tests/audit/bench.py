@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -18,7 +19,7 @@ from harness.servers.server import provide
 from tests.audit.broken import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reports.audited import Audit
     from tests.audit.broken import Flaw
@@ -99,6 +100,18 @@ class Bench:
     def broken(self, flaw: type[Flaw]) -> Subject:
         """Return the subject that a flaw asks for."""
         return self.subject(flaw.variant, flaw=flaw, workers=flaw.workers)
+
+    @contextmanager
+    def elsewhere(self, variant: str) -> Iterator[Subject]:
+        """Give an app of ours as one that somebody else has started: it can only be asked."""
+        environment = {"SESSION_APP_KEY": _KEY}
+        arm = arms.Arm(variant=variant, cwd=ROOT, environment=environment)
+        app = arms.App(self._processes, arm, log=self._processes.folder / "elsewhere.log", cpus=None)
+        try:
+            app.about()
+            yield Subject(name=variant, arm=None, processes=None, folder=self._processes.folder, target=app.url)
+        finally:
+            app.stop()
 
     def audits(self, wanted: Iterable[tuple[Subject, Iterable[int] | None]]) -> list[Audit]:
         """Audit some subjects, several at a time, each with some checks or (None) with all of them."""

@@ -99,7 +99,7 @@ def _adopted(probe: Probe, cookies: dict[str, str], what: str) -> bool:
     attacker.read(cookie=chosen, what=f"with {what}")
     answer = victim.ask("POST", "/login", body={"user": victim.name}, what=f"with {what}")
     if not answer.status or answer.status >= _HTTP_500:
-        raise Inexcusable(f"A login with {what} was answered with {answer.status or answer.text}.")
+        raise Inexcusable(f"A login with {what} was answered with {answer.told}.")
     if not answer.ok:
         return False
     if victim.cookies == cookies:

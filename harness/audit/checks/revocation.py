@@ -73,7 +73,7 @@ def revival(probe: Probe) -> str:
 def _replayed(thief: Agent, answer: Answer, *, opens: bool = True) -> str | None:
     """Return how a replay got in, in words, or None; what its answer gave as a cookie must open nothing either."""
     if opens and not answer.anonymous:
-        return f"it was answered with {answer.status or answer.text}"
+        return f"it was answered with {answer.told}"
     given = thief.given(answer)
     if given.cookies and not given.read(what="with the cookie that a replay was given").anonymous:
         return "it was given a cookie that opens a session"
@@ -87,7 +87,6 @@ def _straddle(probe: Probe, url: str | None, *, write: bool) -> Callable[[], str
     def attempt() -> str | None:
         for _ in range(_TRIES):
             user = probe.user(url=url)
-            user.read().expected("A read before the logout")
             old, slow = user.cookie, user.twin()
             request = slow.write if write else slow.read
             if probe.overtaken(partial(request, hold_ms=HOLD_MS, what="begun before the logout"), user.logout) is None:
@@ -97,7 +96,7 @@ def _straddle(probe: Probe, url: str | None, *, write: bool) -> Callable[[], str
             if slow.cookies:
                 looks.append(slow.read(what=f"with the cookie that {what} left"))
             opened = [look for look in looks if not look.anonymous]
-            return f"{what}, after which a read was answered with {opened[0].status}" if opened else None
+            return f"{what}, after which a read was answered with {opened[0].told}" if opened else None
         raise Skipped("/profile?hold_ms=… does not pause there, so requests cannot be made to overlap.")
 
     return attempt

@@ -96,7 +96,7 @@ def _visits(user: Agent, connections: Iterable[httpx.Client], rounds: int) -> in
 
 def _same(user: Agent, answer: Answer, updates: int, what: str) -> None:
     if not answer.ok:
-        raise Failed(f"Over another connection {what} in a live session got {answer.status or answer.text}.")
+        raise Failed(f"Over another connection {what} in a live session got {answer.told}.")
     if (answer.user, answer.updates) != (user.name, updates):
         raise Failed(
             f"Over another connection {what} was for {answer.user} with {answer.updates} updates, "
