@@ -109,13 +109,13 @@ def _unrecovered(found: Outage) -> list[str]:
         return [
             f"requests failed until {significant(found.recovery_ms / 1e3)} s after the store answered again {limit}"
         ]
-    after, seen_s = stage(found.stages, "after"), _seen_s(found)
-    if found.recovered_us is None and seen_s >= RECOVERY_LIMIT_S and after is not None and after.arrivals:
-        return [f"requests failed to the end, {significant(seen_s)} s after the store answered again {limit}"]
+    after, left_s = stage(found.stages, "after"), seen_s(found)
+    if found.recovered_us is None and left_s >= RECOVERY_LIMIT_S and after is not None and after.arrivals:
+        return [f"requests failed to the end, {significant(left_s)} s after the store answered again {limit}"]
     return []
 
 
-def _seen_s(found: Outage) -> float:
+def seen_s(found: Outage) -> float:
     """Return how much of the window lay behind the store's answer."""
     after = stage(found.stages, "after")
     return 0.0 if after is None else (after.to_us - after.from_us) / 1e6
@@ -191,9 +191,9 @@ def _unmeasured(found: Outage) -> list[str]:
         return ["no request was meant to start while the store was away"]
     if found.answered_us is None or stage(found.stages, "after") is None:
         return ["the store did not answer again within the window: whether the app recovers was not seen"]
-    if found.recovered_us is None and (seen_s := _seen_s(found)) < RECOVERY_LIMIT_S:
+    if found.recovered_us is None and (left_s := seen_s(found)) < RECOVERY_LIMIT_S:
         why = (
-            f"the window ended {significant(seen_s)} s after the store answered again, before a request was right: too "
+            f"the window ended {significant(left_s)} s after the store answered again, before a request was right: too "
             "soon to say whether the app recovers. Plan a longer window or an earlier fault"
         )
         return [why]

@@ -81,7 +81,8 @@ def outage(
     Where it never does, it is away to the window's end, and there is no stage after. `deadline_ms` is what the app
     promises to refuse within; null: it promises nothing. Connections are counted by the harness.
 
-    Recovery ends with the last failure behind the store's answer. Up to `STRAY_SHARE` of the requests that end behind
+    Recovery ends with the last failure behind the store's answer; what was never answered counts only where it was sent
+    behind it too, for else it hangs from the outage itself. Up to `STRAY_SHARE` of the requests that end behind
     that answer are left out of this, the last ones, where they come `STRAY_QUIET_S` behind all others: a pool that
     hands out a dead connection once, seconds later, has a flaw, and has recovered. They are counted as strays.
     """
@@ -179,7 +180,8 @@ def _errors(found: Outage, spoilt: _Asked, served: _Asked, deadline_ms: float | 
 
 def _recovery(found: Outage, asked: _Asked, sent_us: Ints, answered_us: int) -> None:
     behind = asked.end_us >= answered_us
-    failed = np.sort(asked.end_us[behind & asked.spoilt])
+    hung = one_of(CENSORED)[asked.kinds] & (np.where(sent_us == NULL, asked.from_us, sent_us) < answered_us)
+    failed = np.sort(asked.end_us[behind & asked.spoilt & ~hung])
     tolerated = math.floor(STRAY_SHARE * int(behind.sum()))
     kept = len(failed)
     # From the last failure back to the quiet before it: what lies between is left out together or not at all.

@@ -147,6 +147,13 @@ def test_a_single_failure_long_afterwards_is_a_stray() -> None:
     assert (late.strays, late.recovery_ms) == (1, 0)
 
 
+def test_what_hangs_from_the_outage_is_no_slow_recovery() -> None:
+    hung = seen([*rows(), tabled.arrival(4_900_000, 9_000_000, outcome="cut")])
+    assert (hung.hung, hung.recovery_ms) == (1, 394)
+    later = seen([*rows(), *(tabled.arrival(9_900_000 + at, 2_000_000, outcome="cut") for at in range(2))])
+    assert (later.hung, later.recovered_us) == (2, None)
+
+
 def test_routes_without_a_session_must_not_wait_for_the_store() -> None:
     blocked = judged(seen(rows(App(ping_away_us=900_000))))
     assert blocked.reasons == ["requests without a session took 900 ms (p50) while the store was away, 0.800 ms before"]
