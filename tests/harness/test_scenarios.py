@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def test_every_scenario_of_ours_says_what_it_is() -> None:
     found = scenarios.discover()
-    assert set(found) == {"login_profile", "read_heavy", "write_heavy", "login_storm", "big_session"}
+    assert set(found) == {"login_profile", "read_heavy", "write_heavy", "login_storm", "big_session", "shared_session"}
     assert all(scenario.summary and scenario.parameters for scenario in found.values())
 
 
