@@ -45,17 +45,22 @@ class Tally:
 def tallies(run: Run) -> list[Tally]:
     """Return every property of every variant, INVALID trials included: a wrong answer is wrong on a loud machine too.
 
-    Two arms of one trial were checked together, and are told together.
+    Two arms of one trial were checked together, and are told together. What a fault was meant to lose is told beside
+    the fault, and what was never checked is left out.
     """
     order = {variant.name: place for place, variant in enumerate(view.ordered(run))}
     found: dict[tuple[tuple[str, ...], str], list[int]] = {}
     for trial in run.trials:
+        if trial.fault is not None:
+            continue
         names = tuple(arm.variant for arm in trial.arms)
         for name, each in trial.checked.items():
             sums = found.setdefault((names, name), [0, 0])
             sums[0] += each.checked
             sums[1] += each.wrong
-    said = [Tally(", ".join(names), name, checked, wrong) for (names, name), (checked, wrong) in found.items()]
+    said = [
+        Tally(", ".join(names), name, checked, wrong) for (names, name), (checked, wrong) in found.items() if checked
+    ]
     return sorted(said, key=lambda each: order.get(each.variant, len(order)))
 
 
@@ -76,8 +81,8 @@ def listing(run: Run) -> Listing | None:
         Head("wrong", "per million"), Head("at 95 %", "per million"),
     ]  # fmt: skip
     remark = (
-        "Answers under load that were held against a property, in all trials and their warm-ups, and how many broke "
-        "it. At 95 %: where none did, fewer than so many of a million do, by the rule of three (3/n; Hanley & "
+        "Answers under load that were held against a property, in all trials without a fault and their warm-ups, and "
+        "how many broke it. At 95 %: where none did, fewer than so many of a million do, by the rule of three (3/n; Hanley & "
         "Lippman-Hand 1983)."
     )
     if any(row[1] == "concurrent updates" and row[3] != "0" for row in rows):
