@@ -82,8 +82,8 @@ def listing(run: Run) -> Listing | None:
     ]  # fmt: skip
     remark = (
         "Answers under load that were held against a property, in all trials without a fault and their warm-ups, and "
-        "how many broke it. At 95 %: where none did, fewer than so many of a million do, by the rule of three (3/n; Hanley & "
-        "Lippman-Hand 1983)."
+        "how many broke it. At 95 %: where none did, fewer than so many of a million do, by the rule of three (3/n; "
+        "Hanley & Lippman-Hand 1983)."
     )
     if any(row[1] == "concurrent updates" and row[3] != "0" for row in rows):
         remark += " What concurrent updates lose, conflict=last-wins gives up by choice; reject and retry do not."
