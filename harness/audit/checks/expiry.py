@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.audit.probe import Probe
 
 _IDLE_S, _ABSOLUTE_S = 1.0, 2.0
-_ASKED_MS: Final = (-300, -100, 25, 75, 125, 175, 225, 275, 400, 700, 1000)
+_ASKED_MS: Final = (-300, -100, 25, 75, 125, 175, 225, 275, 400, 550, 700, 1000)
 """When sessions that nobody used are asked for, each once, counted from when they are due."""
 _MOST_SLACK_MS: Final = 250
 _ROUNDING_S: Final = 0.02
@@ -25,7 +25,7 @@ _TOO_LATE_S: Final = 1.5
 """A session that outlives its end by so much is not waited for."""
 _ATTEMPTS: Final = 3
 _SESSIONS: Final = 20
-_ASK_S: Final = 0.05
+_ASK_S: Final = 0.1
 patience_s = 20.0
 """A sweep comes at the latest after so long."""
 

@@ -18,7 +18,9 @@ _QUICK: Final = 48
 """So many positions and lengths of a cookie are tried before a run; a longer cookie's are spread evenly."""
 _UNUSED: Final = 15 / 63
 """The last character of base64 without padding carries up to 4 bits that mean nothing: 15 others may say the same."""
-_SERVER_ERROR: Final = 500
+_SERVER_ERROR, _UNAVAILABLE = 500, 503
+_ATTEMPTS: Final = 3
+"""A store that does not answer in time on a busy machine is no fault of the cookie's."""
 _ALPHABET: Final = string.ascii_letters + string.digits + "-_"
 _GARBAGE: Final[dict[str, bytes]] = {
     "an empty value": b"",
@@ -60,7 +62,10 @@ class _Tries:
     def header_opened(self, what: str, header: bytes) -> bool:
         """Read with this Cookie header."""
         self.made += 1
-        answer = self._user.read(cookie=header, what=f"with {what}")
+        for _ in range(_ATTEMPTS):
+            answer = self._user.read(cookie=header, what=f"with {what}")
+            if answer.status != _UNAVAILABLE:
+                break
         if answer.status == 0 or answer.status >= _SERVER_ERROR:
             self.fault(f"{what} got {f'the status {answer.status}' if answer.status else answer.text}")
         elif answer.ok and answer.user not in {None, self._user.name}:
