@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from harness.audit.subject import Subject
 from harness.processes import Child, Processes
 from harness.servers.server import provide
 from tests.audit.broken import TARGET
+from tests.audit.forks import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 _KEY = "k" * 32
-_AT_ONCE = 4
+_LAUNCH = Path(arms.__file__).with_name("launch.py")
+_AT_ONCE = 8
 """Audits mostly wait, so some go on at the same time."""
 _LOOK_S = 0.05
 
@@ -45,14 +48,27 @@ class Pumped(Processes):
         super().__init__()
         self._asked: SimpleQueue[tuple[Callable[[], Child], Future[Child]]] = SimpleQueue()
 
-    def spawn(self, *arguments: Any, **options: Any) -> Child:
-        """Have the main thread start it."""
-        spawn = partial(super().spawn, *arguments, **options)
+    def spawn(self, command: list[str], **options: Any) -> Child:
+        """Have the main thread start it; an app is forked, for there are many of them."""
+        if Path(command[1]) == _LAUNCH:
+            return self._fork(command, **options)
+        spawn = partial(super().spawn, command, **options)
         if threading.current_thread() is threading.main_thread():
             return spawn()
         started: Future[Child] = Future()
         self._asked.put((spawn, started))
         return started.result()
+
+    def _fork(
+        self, command: list[str], *, name: str, log: Path, env: Any, cwd: Path, pass_fds: tuple[int], **_: Any
+    ) -> Child:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            forked: Any = Forked(command[1:], env=env, cwd=cwd, output=output.fileno(), listener=pass_fds[0])
+        child = Child(forked, name=name, log=log, stop_signal=signal.SIGTERM, reaped=self._strike_out)
+        self._tell_reaper(f"+{child.pid} {int(signal.SIGTERM)}")
+        self._children.append(child)
+        return child
 
     def pump(self, awaited: Sequence[Future[Any]]) -> None:
         """Start what is asked for, until all of these are done."""

@@ -10,7 +10,7 @@ import importlib
 import os
 import pkgutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from backends import environment
 from backends.app import build
@@ -25,20 +25,15 @@ if TYPE_CHECKING:
 
 TARGET = f"{__name__}:create_app"
 
-COSTLY: Final = frozenset({4, 7, 9, 14, 15, 16, 17, 18})
-"""Checks that start an app of their own, or wait."""
-
 
 class Flaw:
     """One thing that is wrong; everything else is as it should be.
 
     A subclass says which check it `breaks`, on which `variant` and with how many `workers` it is served, and
-    overrides what it needs. `near` are the checks in `COSTLY` that it might touch as well: the others of these are not
-    made on it, unless all are asked for.
+    overrides what it needs.
     """
 
     breaks: ClassVar[int]
-    near: ClassVar[frozenset[int]] = frozenset()
     variant: ClassVar[str] = "memory"
     workers: ClassVar[int] = 1
 

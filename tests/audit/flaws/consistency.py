@@ -28,7 +28,6 @@ class LagsAfterManyWrites(Flaw):
     """From a session's tenth write on the first look after a write still shows what was before, as a replica would."""
 
     breaks = 1
-    near = frozenset({16})
 
     def store(self, store: Store) -> Any:
         return _Lagging(store)
@@ -57,7 +56,6 @@ class SharesAnswersInFlight(Flaw):
     """Who asks for what somebody else is just being answered gets that answer: a cache that knows no cookies."""
 
     breaks = 2
-    near = frozenset({4})
 
     def app(self, app: FastAPI) -> None:
         app.add_middleware(_Sharing)
@@ -95,7 +93,6 @@ class ForgetsToCompare(Flaw):
     """It was told to refuse conflicts, and its store does not look at the version."""
 
     breaks = 8
-    near = frozenset({9})
     variant = "memory:conflict=reject"
 
     def store(self, store: Store) -> Any:
@@ -135,7 +132,6 @@ class SlowReadsLeaveAMark(Flaw):
     """A read that took long is noted in the session, all of which is then saved as it was read."""
 
     breaks = 9
-    near = frozenset({4, 16})
 
     def app(self, app: FastAPI) -> None:
         app.user_middleware.append(Middleware(_Marking))
@@ -162,7 +158,6 @@ class ExtendsByWritingBack(Flaw):
     """To extend a session its store writes all of it, as this request has read it."""
 
     breaks = 9
-    near = frozenset({4})
 
     def store(self, store: Store) -> Any:
         return _WritingBack(store)

@@ -24,7 +24,6 @@ class AdoptsWhatLooksLikeOurs(Flaw):
     """A login keeps the id that came with it, if it is unknown and of the right length and letters."""
 
     breaks = 5
-    near = frozenset({16})
 
     def store(self, store: Store) -> Any:
         return _Adopting(store)
@@ -79,7 +78,6 @@ class KeepsTheId(Flaw):
     """A login over a session goes on under its id."""
 
     breaks = 6
-    near = frozenset({14})
 
     def app(self, app: FastAPI) -> None:  # noqa: ARG002 - it is the session that is changed
         Session.rotate = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005 - as the method's
@@ -89,7 +87,6 @@ class LeavesTheOldIdAlive(Flaw):
     """A login over a session gives another id, and the former stays good."""
 
     breaks = 6
-    near = frozenset({4, 16})
 
     def store(self, store: Store) -> Any:
         return _Leaving(store)
@@ -105,7 +102,6 @@ class MissesNestedChanges(Flaw):
     """Only what is assigned to a key of the session itself is saved."""
 
     breaks = 13
-    near = frozenset({9})
 
     def app(self, app: FastAPI) -> None:  # noqa: ARG002 - it is the session that is changed
         Session.__getitem__ = lambda session, key: session._loaded()[key]  # type: ignore[method-assign]  # noqa: SLF001 - no other way to forget

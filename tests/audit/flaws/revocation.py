@@ -19,7 +19,6 @@ class WritingUndoesTheLogout(Flaw):
     """Whoever writes with the old cookie has the session again; a read with it is refused, as it should be."""
 
     breaks = 3
-    near = frozenset({4, 16})
 
     def store(self, store: Store) -> Any:
         self._store = _Undoing(store)
@@ -72,7 +71,6 @@ class SavesWhatIsGone(Flaw):
     """A save creates the session where there is none: a request that began before the logout undoes it."""
 
     breaks = 4
-    near = frozenset({9, 16})
 
     def store(self, store: Store) -> Any:
         return _Saving(store)
@@ -99,7 +97,6 @@ class ExtendsWhatIsGone(Flaw):
     """Only to extend a session that is gone brings it back, so none but a read that is due for that does it."""
 
     breaks = 4
-    near = frozenset({7, 9})
 
     def store(self, store: Store) -> Any:
         return _Extending(store)

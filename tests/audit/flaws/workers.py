@@ -16,7 +16,6 @@ class EachWorkerMakesUpAKey(Flaw):
     """The key that signs the cookies is drawn at the start of each process."""
 
     breaks = 16
-    near = frozenset({4})
     variant = "cookie"
 
     def configure(self, configured: Environment) -> Environment:
