@@ -10,6 +10,9 @@ import secrets
 
 from locust import FastHttpUser, constant, task
 
+CHECKS = {"asked": [0, 0]}
+"""As our scenarios count; here every answer, and none of them is wrong."""
+
 
 class Asker(FastHttpUser):
     """Asks, and asks again."""
@@ -20,8 +23,10 @@ class Asker(FastHttpUser):
         """Take a key that no user of another process has."""
         self.key = secrets.token_hex(4)
         self.numbers = itertools.count()
+        self.environment.session_checks = CHECKS
 
     @task
     def ask(self) -> None:
         """Send the next number."""
         self.client.get(f"/{self.key}/{next(self.numbers)}", name=self.key)
+        CHECKS["asked"][0] += 1
