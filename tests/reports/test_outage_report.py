@@ -12,7 +12,7 @@ import reports
 from reports import canvas, charts, grids, outage_bins, outage_chart, outage_listing, palette, tables, units
 from reports.columns import NULL, ints, start_us
 from reports.faulted import Fault
-from tests.reports import synthetic_faults, synthetic_outage
+from tests.reports import synthetic_faults, synthetic_outage, tabled
 from tests.reports.synthetic import EVIL
 from tests.reports.test_charts import SVG
 
@@ -137,7 +137,7 @@ def test_a_chart_of_a_fault_holds_every_answer_once(harmed: Recorded) -> None:
 
 
 def test_bins_are_where_the_truth_is() -> None:
-    table = synthetic_outage.tabled.requests(*synthetic_outage.rows())
+    table = tabled.requests(*synthetic_outage.rows())
     found = outage_bins.bins(table, window_s=10.0)
     assert len(found.edges_s) == 101
     assert found.counts["503"][30:54].tolist() == [9] * 24

@@ -1,0 +1,168 @@
+"""The chart of distance: latency, throughput and capacity of every series over the round-trip time to its store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from reports import canvas, crossover, palette
+from reports.canvas import ALARM, GRID, MUTED, PAPER, SMALL, WIDTH, Canvas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.axes import Axes
+
+    from reports.crossover import Point, Series
+    from reports.format import Run
+    from reports.palette import Style
+
+HOW: Final = (
+    "The distance is in proportion up to the first step and logarithmic beyond. Marks are medians, bars behind them "
+    "{}; the lines between lead the eye and were not measured. Hollow: OVERLOADED. Crossed: FAILED."
+)
+_LEFT: Final = 38.0
+_RIGHT: Final = 9.0
+_PANEL: Final = 84.0
+_GAP: Final = 20.0
+_HEAD: Final = 14.0
+_LINE: Final = 12.0
+_MARKS: Final = ("o", "s", "^", "D", "v", "P", "<", ">")
+_BESIDE: Final = 0.012
+"""By this share of the width neighbouring series stand apart at one distance, so that no bar hides another."""
+_CAPACITY: Final = "capacity"
+
+Ends = tuple[float, float, float]
+
+
+def draw(run: Run, caption: Sequence[str]) -> Canvas | None:
+    """Draw a panel per figure that the run has over distance; None where there is no series."""
+    found = crossover.series(run)
+    panels = {name: title for name, title in _panels(run).items() if any(_known(each, name) for each in found)}
+    if not found or not panels:
+        return None
+    styles = palette.styles(run.model_copy(update={"variants": [each.first for each in found]}))
+    rtts = sorted({point.rtt_ms for each in found for point in each.points})
+    legend = [found[place : place + 2] for place in range(0, len(found), 2)]
+    deep = len(panels) * (_PANEL + _GAP) + _HEAD
+    on = Canvas("distance", "What distance to the store costs", caption, deep + 26 + len(legend) * _LINE)
+    for place, (name, (title, unit)) in enumerate(panels.items()):
+        top = _HEAD + place * (_PANEL + _GAP)
+        axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)
+        _scale(axes, rtts, [end for each in found for _, ends in _known(each, name) for end in ends])
+        axes.tick_params(labelbottom=place == len(panels) - 1)
+        for number, each in enumerate(found):
+            shift = (number - (len(found) - 1) / 2) * _BESIDE
+            marker = None if name == _CAPACITY else _MARKS[number % len(_MARKS)]
+            _line(axes, _known(each, name), shift, styles[each.first.name], marker)
+        on.text(_LEFT, top - 4, title, weight="bold")
+        on.text(WIDTH - _RIGHT, top - 4, unit, color=MUTED, ha="right")
+    on.text(WIDTH / 2, deep + 10, "round-trip time between app and store, ms", color=MUTED, ha="center")
+    half = (WIDTH - 2 * canvas.MARGIN) / 2
+    for row, pair in enumerate(legend):
+        for column, each in enumerate(pair):
+            x, y = canvas.MARGIN + column * half, deep + 26 + row * _LINE
+            axes = on.axes(x, y - 8, 20, 10)
+            axes.set_axis_off()
+            marker = _MARKS[found.index(each) % len(_MARKS)]
+            axes.plot(
+                [0, 1, 2], [0, 0, 0], **_stroke(styles[each.first.name]), marker=marker, markersize=4, markevery=[1]
+            )
+            axes.set_xlim(0, 2)
+            axes.set_ylim(-1, 1)
+            on.text(x + 24, y, canvas.fit(each.name, half - 26, SMALL), color=MUTED)
+    return on
+
+
+def how(run: Run) -> str:
+    """Return how the chart is read."""
+    figures = [figure for each in crossover.series(run) for point in each.points for figure in point.figures.values()]
+    exact = bool(figures) and all(figure.exact for figure in figures)
+    return HOW.format("95 % intervals" if exact else "reach from the smallest to the largest block")
+
+
+def describe(run: Run) -> str:
+    """Put the chart into words."""
+    said = crossover.sentences(run)
+    names = ", ".join(each.name for each in crossover.series(run))
+    return " ".join(said) if said else f"Latency and throughput of {names} over the round-trip time to their stores."
+
+
+def _panels(run: Run) -> dict[str, tuple[str, str]]:
+    """Return title and unit of each panel."""
+    shown = {
+        metric: (title, "ms, logarithmic" if metric.endswith("_us") else "right answers/s, logarithmic")
+        for metric, title in crossover.metrics(run).items()
+    }
+    return shown | {_CAPACITY: ("capacity", "arrivals/s, logarithmic")}
+
+
+def _known(each: Series, name: str) -> list[tuple[Point, Ends]]:
+    """Return what a panel shows of a series: the middle and the ends, ms or a second; capacities have no middle."""
+    known: list[tuple[Point, Ends]] = []
+    for point in each.points:
+        if name == _CAPACITY:
+            found = point.capacity
+            low, high = (found.lower_per_s, found.upper_per_s) if found else (None, None)
+            if low is not None and high is not None:
+                known.append((point, ((low * high) ** 0.5, low, high)))
+        elif (figure := point.figures.get(name)) is not None:
+            scale = 1e3 if name.endswith("_us") else 1.0
+            known.append((point, (figure.middle / scale, figure.low / scale, figure.high / scale)))
+    return known
+
+
+def _scale(axes: Axes, rtts: Sequence[float], ends: Iterable[float]) -> None:
+    """Lay the distances out; zero has a place, and so has every one that was tried, by its name."""
+    steps = [rtt for rtt in rtts if rtt > 0]
+    axes.set_xscale("symlog", linthresh=steps[0] if steps else 1.0, linscale=0.5)
+    forward = axes.get_xaxis().get_transform()
+    places = forward.transform([float(rtt) for rtt in rtts])
+    edge = float(places[-1] - places[0]) * 0.06 or 0.5
+    first, last = forward.inverted().transform([float(places[0]) - edge, float(places[-1]) + edge])
+    axes.set_xlim(float(first), float(last))
+    canvas.named_axis(axes.xaxis, {rtt: f"{rtt:g}" for rtt in rtts})
+    known = [end for end in ends if end > 0]
+    low, high = (min(known) * 0.85, max(known) * 1.18) if known else (1.0, 10.0)
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    canvas.log_axis(axes.yaxis, low, high)
+    axes.grid(color=GRID)
+
+
+def _moved(axes: Axes, rtts: Sequence[float], shift: float) -> list[float]:
+    """Return places so much of the width beside these distances."""
+    forward = axes.get_xaxis().get_transform()
+    low, high = (float(each) for each in forward.transform(list(axes.get_xlim())))
+    there = [float(each) + (high - low) * shift for each in forward.transform(list(rtts))]
+    return [float(each) for each in forward.inverted().transform(there)]
+
+
+def _line(axes: Axes, known: Sequence[tuple[Point, Ends]], shift: float, style: Style, marker: str | None) -> None:
+    """Draw a series, a little to one side of its distances; without a marker only the reach of each point."""
+    places = _moved(axes, [point.rtt_ms for point, _ in known], shift)
+    if marker is not None:
+        axes.plot(places, [ends[0] for _, ends in known], **_stroke(style) | {"linewidth": 0.9})
+    for x, (point, (middle, least, most)) in zip(places, known, strict=True):
+        axes.plot([x, x], [least, most], color=style.light, linewidth=3.0, alpha=0.4, solid_capstyle="butt")
+        if marker is None:
+            axes.plot([x, x], [least, most], linestyle="none", color=style.light, marker="_", markersize=6)
+        else:
+            axes.plot([x], [middle], linestyle="none", **_mark(point.state, style, marker))
+
+
+def _stroke(style: Style) -> dict[str, Any]:
+    return {"color": style.light, "linewidth": 1.2, "dashes": (4, 1.2) if style.hatch else (None, None)}
+
+
+def _mark(state: str, style: Style, marker: str) -> dict[str, Any]:
+    """Return how a point looks: hollow when the rate was not carried, crossed when answers were wrong."""
+    if state == "FAILED":
+        return {
+            "marker": "X",
+            "markersize": 5.5,
+            "color": style.light,
+            "markeredgecolor": ALARM,
+            "markeredgewidth": 0.9,
+        }
+    face = PAPER if state == "OVERLOADED" else style.light
+    return {"marker": marker, "markersize": 4.4, "color": style.light, "markerfacecolor": face, "markeredgewidth": 1.1}
