@@ -96,17 +96,14 @@ def sealed_bits(values: Sequence[str]) -> float:
 
 def grow(values: Sequence[str]) -> bool:
     """Tell whether each is greater than the one before it: they begin with a counter or a clock."""
-    return all(_rank(one) < _rank(next_one) for one, next_one in pairwise(values))
+    numbers = all(value.isdecimal() for value in values)
+    ranks = [(len(value) if numbers else 0, value) for value in values]
+    return all(one < later for one, later in pairwise(ranks))
 
 
 def tells(value: str, secret: str) -> bool:
     """Tell whether a value has the secret in it, plainly, in hexadecimal or in base64 at whatever offset."""
     return any(secret.encode() in reading for reading in _readings(value))
-
-
-def _rank(value: str) -> tuple[int, str]:
-    """Shorter numbers come first; of one length the characters decide."""
-    return len(value) if value.isdecimal() else 0, value
 
 
 def _readings(value: str) -> list[bytes]:

@@ -28,8 +28,8 @@ _SLACK_MS: Final = 250
 _HANGS_S: Final = 3.0
 """Who has not answered so long after the deadline hangs."""
 _READERS: Final = 8
-_ATTEMPTS: Final = 5
-"""An answer is late when it was late so often: a busy machine is slow by itself. Nobody hangs by chance."""
+_BUSY_S: Final = 5.0
+"""An answer is late when none was in time for so long: a busy machine is slow by itself. Nobody hangs by chance."""
 _LOOK_S: Final = 0.01
 _INTERNAL, _UNAVAILABLE = 500, 503
 patience_s = 20.0
@@ -164,10 +164,11 @@ class _Tried:
             "logout": partial(leaver.ask, "POST", "/logout", cookie=leaver.cookie, what="while it is away"),
             "ping": partial(passer_by.ask, "GET", "/ping", what="while it is away"),
         }
-        for _ in range(_ATTEMPTS):
+        begun = monotonic()
+        while True:
             answers = dict(zip(calls, self._probe.together(list(calls.values())), strict=True))
             hangs = any(answer.status == 0 for answer in answers.values())
-            if hangs or not any(map(self._late, answers.values())):
+            if hangs or monotonic() - begun > _BUSY_S or not any(map(self._late, answers.values())):
                 break
         unharmed = answers.pop("ping")
         slowest_ms = max(answer.took_s for answer in answers.values()) * 1000

@@ -51,6 +51,8 @@ class _Tries:
     def __init__(self, user: Agent, name: str) -> None:
         self.made = 0
         self.faults: list[str] = []
+        self.others = 0
+        self.other = ""
         self._user = user
         self._name = name.encode()
 
@@ -69,7 +71,8 @@ class _Tries:
         if answer.status == 0 or answer.status >= _SERVER_ERROR:
             self.fault(f"{what} got {f'the status {answer.status}' if answer.status else answer.text}")
         elif answer.ok and answer.user not in {None, self._user.name}:
-            self.fault(f"{what} opened the session of {answer.user}")
+            self.others += 1
+            self.other = f"{answer.user}, by {what}"
         return answer.ok and answer.user == self._user.name
 
     def fault(self, what: str) -> None:
@@ -105,7 +108,9 @@ def tampering(probe: Probe) -> str:
         _headers(tries, name.encode(), value.encode())
         if not user.read(what="with the cookie as it was issued").ok:
             tries.fault("the genuine cookie was no longer good afterwards")
-    probe.figures |= {"cookies_tried": tries.made, "malleable": malleable}
+    if tries.others:
+        tries.fault(f"{tries.others} opened a session of somebody else's (the last one that of {tries.other})")
+    probe.figures |= {"cookies_tried": tries.made, "malleable": malleable, "others_opened": tries.others}
     if tries.faults:
         raise Failed(f"Of {tries.made} cookies that nobody issued: {'; '.join(tries.faults)}.")
     spelled = f" {malleable} other spellings of the same value are taken for it." if malleable else ""
