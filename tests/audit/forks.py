@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["pytest", "uvicorn.protocols.http.httptools_impl", "uvicorn.lifespan.on", "uvloop", "tests.audit.broken"]
+    [
+        *("pytest", "uvicorn.protocols.http.httptools_impl", "uvicorn.lifespan.on", "uvloop"),
+        *("tests.audit.broken", "tests.audit.forks", "backends.memory", "backends.cookie", "backends.redis"),
+    ]
 )
 _LOCK: Final = threading.Lock()
 

@@ -29,6 +29,8 @@ _LETTERS: Final = string.ascii_lowercase, string.ascii_uppercase, string.digits
 def fixation(probe: Probe) -> str:
     """Log in with ids of the client's choice: a text, one that looks like the server's own, one that was logged out."""
     model = probe.user().cookies
+    if not model:
+        raise Inexcusable("A login sets no cookie, so nobody stays logged in.")
     former = probe.user()
     ended = dict(former.cookies)
     former.logout().expected("The logout")

@@ -9,8 +9,6 @@ from harness.audit.check import Failed, Skipped, check
 from harness.audit.probe import HOLD_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.audit.agent import Agent, Answer
     from harness.audit.probe import Probe
 
@@ -33,19 +31,20 @@ def revocation(probe: Probe) -> str:
     thief = user.twin()
     user.logout().expected("The logout")
     old = thief.cookie
+    read = thief.read(cookie=old, what="with the old cookie")
+    write = thief.write(cookie=old, what="with the old cookie")
+    logout = thief.ask("POST", "/logout", cookie=old, what="with the old cookie").expected("A second logout")
+    last = thief.read(cookie=old, what="after the second logout")
     replays = [
-        _replayed(thief, thief.read(cookie=old, what="with the old cookie")),
-        _replayed(thief, thief.write(cookie=old, what="with the old cookie")),
-    ]
-    again = thief.ask("POST", "/logout", cookie=old, what="with the old cookie").expected("A second logout")
-    replays += [
-        _replayed(thief, again, opens=False),
-        _replayed(thief, thief.read(cookie=old, what="after the second logout")),
+        _refused(read, "a read") or _given(thief, read, "a read"),
+        _refused(write, "a write") or _given(thief, write, "a write"),
+        _given(thief, logout, "a second logout"),
+        _refused(last, "a read after a second logout") or _given(thief, last, "a read after a second logout"),
     ]
     opened = [replay for replay in replays if replay is not None]
     probe.figures |= {"replays": len(replays), "opened": len(opened)}
     if opened:
-        raise Failed(f"{len(opened)} of {len(replays)} requests with the old cookie got in: first {opened[0]}.")
+        raise Failed(f"{len(opened)} of {len(replays)} requests with the old cookie got in: {opened[0]}.")
     return f"The old cookie opened nothing in {len(replays)} requests: to read, to write, and to log out once more."
 
 
@@ -57,11 +56,10 @@ def revocation(probe: Probe) -> str:
 )
 def revival(probe: Probe) -> str:
     """Log out while a slow read or write is under way, also where every use extends the session."""
-    calls = [_straddle(probe, None, write=write) for write in (False, True) for _ in range(_EACH)]
     with probe.renewing() as url:
-        if url is not None:
-            calls += [_straddle(probe, url, write=write) for write in (False, True) for _ in range(_EACH)]
-        ended = probe.together(calls)
+        urls = [None] if url is None else [None, url]
+        kinds = [(each, write) for each in urls for write in (False, True) for _ in range(_EACH)]
+        ended = probe.together([partial(_straddle, probe, each, write=write) for each, write in kinds])
     revived = [how for how in ended if how]
     probe.figures |= {"tries": len(ended), "revived": len(revived)}
     if revived:
@@ -70,33 +68,36 @@ def revival(probe: Probe) -> str:
     return f"{len(ended)} slow requests, reads and writes, straddled a logout, and none brought the session back.{also}"
 
 
-def _replayed(thief: Agent, answer: Answer, *, opens: bool = True) -> str | None:
-    """Return how a replay got in, in words, or None; what its answer gave as a cookie must open nothing either."""
-    if opens and not answer.anonymous:
-        return f"it was answered with {answer.told}"
+def _refused(answer: Answer, what: str) -> str | None:
+    """Return how a replay was answered that should have been refused, in words, or None."""
+    return None if answer.anonymous else f"{what} was answered with {answer.told}"
+
+
+def _given(thief: Agent, answer: Answer, what: str) -> str | None:
+    """Return None, unless an answer to a replay brought a cookie that opens a session."""
     given = thief.given(answer)
-    if given.cookies and not given.read(what="with the cookie that a replay was given").anonymous:
-        return "it was given a cookie that opens a session"
-    return None
+    if not given.cookies or given.read(what=f"with the cookie that {what} was given").anonymous:
+        return None
+    return f"{what} was given a cookie that opens a session"
 
 
-def _straddle(probe: Probe, url: str | None, *, write: bool) -> Callable[[], str | None]:
-    """Return a try; it returns what was open after the logout, in words, or None."""
+def _straddle(probe: Probe, url: str | None, *, write: bool) -> str | None:
+    """Log out while a slow request is under way; returns what was open afterwards, in words, or None."""
     what = "a slow write" if write else "a slow read"
-
-    def attempt() -> str | None:
-        for _ in range(_TRIES):
-            user = probe.user(url=url)
-            old, slow = user.cookie, user.twin()
-            request = slow.write if write else slow.read
-            if probe.overtaken(partial(request, hold_ms=HOLD_MS, what="begun before the logout"), user.logout) is None:
-                continue
-            # The second look tells whether the first one has extended what should not be there.
-            looks = [user.read(cookie=old, what=f"with the old cookie after {what}") for _ in range(2)]
-            if slow.cookies:
-                looks.append(slow.read(what=f"with the cookie that {what} left"))
+    for _ in range(_TRIES):
+        looks = _looks(probe, probe.user(url=url), what, write=write)
+        if looks is not None:
             opened = [look for look in looks if not look.anonymous]
             return f"{what}, after which a read was answered with {opened[0].told}" if opened else None
-        raise Skipped("/profile?hold_ms=… does not pause there, so requests cannot be made to overlap.")
+    raise Skipped("/profile?hold_ms=… does not pause there, so requests cannot be made to overlap.")
 
-    return attempt
+
+def _looks(probe: Probe, user: Agent, what: str, *, write: bool) -> list[Answer] | None:
+    """Return the reads after both, with every cookie that there was; None where the two did not overlap."""
+    old, slow = user.cookie, user.twin()
+    request = partial(slow.write if write else slow.read, hold_ms=HOLD_MS, what="begun before the logout")
+    if probe.overtaken(request, lambda: user.logout().expected("A logout during a slow request")) is None:
+        return None
+    # The second look tells whether the first one has extended what should not be there.
+    looks = [user.read(cookie=old, what=f"with the old cookie after {what}") for _ in range(2)]
+    return [*looks, slow.read(what=f"with the cookie that {what} left")] if slow.cookies else looks

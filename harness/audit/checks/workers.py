@@ -39,7 +39,8 @@ def workers(probe: Probe) -> str:
         url = None if probe.subject.workers > 1 else stack.enter_context(probe.other(workers=2))
         pair = stack.enter_context(_two_workers(probe, url))
         if len(pair) < 2:  # noqa: PLR2004 - the check is about two
-            return _reconnecting(probe, "It does not tell its workers apart: ", url)
+            why = f"{_CONNECTIONS} connections all led to one worker" if pair else "Its workers do not tell their pid"
+            return _reconnecting(probe, f"{why}: ", url)
         for order in (pair, pair[::-1]):
             _visits(probe.agent(), cycle(order), _ROUNDS)
     probe.figures["workers_asked"] = 2
