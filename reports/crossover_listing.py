@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import crossover, units, view
-from reports.listings import Head, Listing
+from reports import crossover, struck, units, view
+from reports.listings import Head, Listing, Struck
 from reports.units import AT_LEAST, MISSING
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def listing(run: Run) -> Listing | None:
     found = crossover.series(run)
     if not found:
         return None
-    metrics = crossover.metrics(run)
+    metrics, out = crossover.metrics(run), struck.checks(run)
     rows = []
     for each in found:
+        name = Struck(each.name) if any(point.variant in out for point in each.points) else each.name
         for point in each.points:
             cells = []
             for metric in metrics:
@@ -38,7 +39,7 @@ def listing(run: Run) -> Listing | None:
                 middle, span = (MISSING, MISSING) if figure is None else crossover.written(figure, metric)
                 bound = AT_LEAST if metric in point.bounds else ""
                 cells += [bound + middle, span]
-            rows.append([each.name, f"{point.rtt_ms:g}", "" if point.state == "VALID" else point.state, *cells])
+            rows.append([name, f"{point.rtt_ms:g}", "" if point.state == "VALID" else point.state, *cells])
     heads = [Head("variant", words=True), Head("rtt", "ms"), Head("verdict", words=True)]
     for metric, name in metrics.items():
         unit = "ms" if metric.endswith("_us") else "/s"

@@ -88,9 +88,10 @@ def searches(run: Run) -> Listing:
             ]
             for arm in trial.arms
         ]  # fmt: skip
+    faults = ", of faults" if any(trial.purpose == "fault" for trial in run.trials) else ""
     listing = Listing(
         "searches",
-        "Trials of the ladder, of capacity and of probes",
+        f"Trials of the ladder, of capacity{faults} and of probes",
         [*heads, *_FIGURES, Head("reasons", words=True)],
         rows,
         "None of them is in the table of figures.",

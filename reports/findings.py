@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import apart, correctness, struck, units, view
+from reports import apart, correctness, crossover_listing, outage_listing, struck, units, view
 from reports.format import LAYERS
 from reports.listings import Head, Listing
 from reports.units import MISSING, plural
@@ -26,16 +26,26 @@ COSTS: Final[dict[str, tuple[str, str, Callable[[float], str]]]] = {
 def beside(run: Run) -> list[Listing]:
     """Return what stands beside the table, as far as the run has it.
 
-    Which differ, cost over the baseline, capacity, correctness under load; variants that fail their audit struck.
+    Which differ, cost over the baseline, capacity, what distance costs, what faults did, correctness under load;
+    variants that fail their audit struck.
     """
     out = struck.checks(run)
-    found = (apart.matrix(run), costs(run), capacities(run), correctness.listing(run))
+    found = (
+        apart.matrix(run), costs(run), capacities(run), crossover_listing.listing(run), *outage_listing.tables(run),
+        correctness.listing(run),
+    )  # fmt: skip
     return [each.striking(out) for each in found if each is not None]
 
 
 def inside(run: Run) -> list[Listing]:
-    """Return what goes further: every two variants, where the mean goes, store operations, those that the run has."""
-    found = (apart.pairs(run), layers(run), app_loop(run), store_operations(run))
+    """Return what goes further, as far as the run has it.
+
+    Every two variants, where the mean goes, store operations, the relay, what went on beside the sessions of a fault.
+    """
+    found = (
+        apart.pairs(run), layers(run), app_loop(run), store_operations(run), crossover_listing.relay(run),
+        outage_listing.bystanders(run),
+    )  # fmt: skip
     return [each for each in found if each is not None]
 
 
