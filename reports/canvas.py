@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
+
+Section = Literal["summary", "fault", "timeline"]
+"""Where a page has a chart."""
 
 WIDTH: Final = 300.0
 MARGIN: Final = 4.0
@@ -85,10 +88,14 @@ class Chart:
     how: str
     """How to read it."""
     caption: list[str]
-    section: Literal["summary", "timeline"]
+    section: Section
     png: bytes
     svg: bytes
     inline: str
+    marks: list[Mark] = field(default_factory=list)
+    """What is drawn, as figures."""
+    variant: str = ""
+    """The only variant that it is about."""
 
 
 @contextmanager
@@ -112,6 +119,9 @@ class Canvas:
         self._above = len(heading) * (NAME + 4) + 6
         self._height = height
         self._struck = 0
+        self.only = ""
+        self._marks: list[Mark] = []
+        self._groups: list[svg.Group] = []
         self._below = len(small) * (SMALL + 2) + 8
         self._full = self._above + height + self._below
         self.figure = Figure(figsize=(WIDTH / 72, self._full / 72))
@@ -141,6 +151,30 @@ class Canvas:
         stroke.set_gid(f"{svg.STROKE}{self._struck}")
         self.figure.add_artist(stroke)
 
+    @contextmanager
+    def of(self, variant: str, *marks: Mark) -> Iterator[None]:
+        """Draw inside what is this variant's alone: a page hides it with the variant, and tells the marks.
+
+        What is drawn in a context within is told by that one.
+        """
+        before = self._artists()
+        yield
+        group = len(self._groups)
+        known = set(map(id, before))
+        self._marks += marks
+        self._groups.append(svg.Group(variant, "; ".join(mark.told for mark in marks)))
+        for number, artist in enumerate(self._artists()):
+            gid = artist.get_gid() or ""
+            # What is in new axes goes with them.
+            within = artist.axes is not None and artist.axes is not artist and id(artist.axes) not in known
+            if id(artist) not in known and svg.OF not in gid and not within:
+                artist.set_gid(f"{gid}{svg.OF}{group}-{number}")
+
+    def _artists(self) -> list[Artist]:
+        """Return what is on the paper and in the axes on it."""
+        inside = (child for axes in self.figure.axes for child in axes.get_children())
+        return [*self.figure.get_children(), *inside]
+
     def heading(self, x: float, y: float, width: float, name: str, mark: str, *, struck: bool = False) -> None:
         """Write a panel's name and, in alarm, what is the matter with it."""
         room = width - (measure(mark, SMALL, bold=True) + 4 if mark else 0)
@@ -159,7 +193,7 @@ class Canvas:
         how: str,
         description: str,
         themes: Mapping[str, str],
-        section: Literal["summary", "timeline"] = "summary",
+        section: Section = "summary",
     ) -> Chart:
         """Render the chart; `themes` gives the CSS value that stands for each colour in the inline form."""
         vector, raster = io.BytesIO(), io.BytesIO()
@@ -169,8 +203,10 @@ class Canvas:
         root = svg.parse(vector.getvalue())
         whole = svg.alone(root)
         box = (0, self._above, WIDTH, self._height)
-        inline = svg.inline(root, self.name, description, box, themes)
-        return Chart(self.name, self.title, how, self.caption, section, raster.getvalue(), whole, inline)
+        inline = svg.inline(root, self.name, description, box, themes, self._groups)
+        return Chart(
+            self.name, self.title, how, self.caption, section, raster.getvalue(), whole, inline, self._marks, self.only
+        )
 
     def _cut(self, kind: str, x: float, y: float, text: str, **style: Any) -> None:
         """Write what the inline form leaves out."""

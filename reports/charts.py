@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 from reports import (
     bars,
     breakdown,
+    crossover_chart,
     distribution,
     findings,
     forest,
     intervals,
     ladder,
+    outage_chart,
     palette,
     struck,
     timeline,
@@ -74,17 +76,20 @@ _HOW: Final = {
 
 
 def draw(recorded: Recorded) -> Iterator[Chart]:
-    """Draw every chart that the run holds data for, then a timeline per variant that ran."""
+    """Draw every chart that the run holds data for, one per fault, then a timeline per variant that ran."""
     run = recorded.run
     styles = palette.styles(run)
     themes = colours(run)
     if run.judgement is not None:
         yield from _judged(run, styles, themes)
         return
+    how = _HOW | {"distance": crossover_chart.how(run)}
     with paper():
         for on, description in _summaries(recorded, styles, view.caption(run)):
             if on is not None:
-                yield on.finish(_HOW[on.name], description, themes)
+                yield on.finish(how[on.name], description, themes)
+        for on, description in outage_chart.draw(recorded, styles):
+            yield on.finish(outage_chart.HOW, description, themes, "fault")
         beside = ", arrivals beside them, and arrivals that wait for a user" if view.is_open(run) else ""
         limits_ms = timeline.limits(recorded)
         variants = view.ordered(run)
@@ -127,6 +132,7 @@ def _summaries(
         yield bars.throughput(run, styles, about), described
     found = (f"{struck.called(run, each.variant)} {findings.bounds(each)}, {each.limit}" for each in run.capacities)
     yield intervals.capacity(run, styles, about), f"Capacity: {'; '.join(found)}."
+    yield crossover_chart.draw(run, about), crossover_chart.describe(run)
     for metric in findings.COSTS:
         yield intervals.cost(run, metric, styles, about), intervals.describe(run, metric)
     layered = "The mean response in ms by layer, a bar per variant; the figures are in the details."

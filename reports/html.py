@@ -36,7 +36,11 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
     return _page(
         "index.html",
         run,
-        {"Charts": _of(charts, "summary"), "Over time": _of(charts, "timeline")},
+        {
+            "Charts": _of(charts, "summary"),
+            "Through a fault": _of(charts, "fault"),
+            "Over time": _of(charts, "timeline"),
+        },
         title=sheet.title,
         sheet=sheet,
         groups=_groups(columns),
