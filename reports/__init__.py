@@ -46,6 +46,10 @@ def write(run: str | Path | Recorded) -> list[Path]:
         texts["audits.csv"] = csv.audits(recorded.run)
     if any(trial.checked for trial in recorded.run.trials):
         texts["correctness.csv"] = csv.answers(recorded.run)
+    if any(trial.fault is not None for trial in recorded.run.trials):
+        texts["outages.csv"] = csv.outages(recorded.run)
+    if any(variant.rtt_ms is not None for variant in recorded.run.variants):
+        texts["distances.csv"] = csv.distances(recorded.run)
     pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
     contents = {name: text.encode() for name, text in texts.items()} | pictures
     for name, content in contents.items():

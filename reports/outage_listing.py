@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reports.format import Run, Trial
     from reports.outage import Outage, Stage
 
-_STAGES: Final = ("before", "during", "after")
+STAGES: Final = ("before", "during", "after")
 _TOLD: Final = 6
 """So many trials that are not VALID are explained under the table; the details have every one."""
 
@@ -126,14 +126,14 @@ def _through(shown: list[Faulted]) -> Iterator[Listing]:
     for each in shown:
         if (found := each.trial.outage) is None:
             continue
-        parts = [stage(found.stages, name) for name in _STAGES]
+        parts = [stage(found.stages, name) for name in STAGES]
         rates = [MISSING if part is None else units.per_second(part.goodput_per_s) for part in parts]
         times = [time for part in parts for time in _times(part, ("p99_us",))]
         rows.append([each.variant, named(each.fault, alike=alike), *rates, *times])
     if not rows:
         return
     heads = [Head("variant", words=True), Head("fault", words=True)]
-    heads += [Head(name, unit) for unit in ("/s", "p99 ms") for name in _STAGES]
+    heads += [Head(name, unit) for unit in ("/s", "p99 ms") for name in STAGES]
     remark = (
         "Right answers a second, by when they came, and p99 of all arrivals from their intended start, errors "
         "included. During: from when the fault began until the store answered the harness again."
