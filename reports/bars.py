@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from reports import canvas, units, view
 from reports.canvas import ALARM, GRID, INK, MUTED, PAPER, SMALL, Canvas
+from reports.marks import Mark
 from reports.palette import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from matplotlib.axes import Axes
 
     from reports.format import Role, Run, Spread
+    from reports.view import Row
 
 _PITCH: Final = 44.0
 _BAR: Final = 31.5
@@ -53,6 +56,13 @@ class Rows:
         near = [end for end in ends.values() if not trusted or end <= 2 * max(trusted)]
         return max(near, default=0.0) * 1.04 or 1.0
 
+    @staticmethod
+    def mark(row: Row, what: str, figure: str, spread: Spread, unit: tuple[Callable[[float], str], str]) -> Mark:
+        """Return a figure of a row with its smallest and its largest block; `unit` says how it is written."""
+        write, name = unit
+        reach = f"{write(spread.min)} – {write(spread.max)}"  # noqa: RUF001 - a range
+        return Mark(row.variant.name, what, figure, name, reach, row.mark)
+
     def beyond(self, y: float, style: Style) -> None:
         """Say that a bar goes on beyond the scale."""
         right = self.axes.get_xlim()[1]
@@ -65,31 +75,38 @@ class Rows:
 
     def upright(self, places: Sequence[float], colour: str) -> None:
         """Draw lines at places on the scale, in every row."""
-        for place in range(len(self.rows)):
+        for place, row in enumerate(self.rows):
             y = self.middle(place)
-            self.axes.vlines(places, y - THICK * 0.85, y + THICK * 0.85, color=colour, linewidth=0.7, zorder=0)
+            with self.of(row):
+                self.axes.vlines(places, y - THICK * 0.85, y + THICK * 0.85, color=colour, linewidth=0.7, zorder=0)
+
+    def of(self, row: Row, *marks: Mark) -> AbstractContextManager[None]:
+        """Draw inside what is this row's."""
+        return self.canvas.of(row.variant.name, *marks)
 
     def label(self, values: Mapping[str, str]) -> None:
         """Write each row's name, figures, server and durability."""
-        right = canvas.WIDTH - canvas.MARGIN
         for place, row in enumerate(self.rows):
-            top = LEGEND + place * _PITCH
-            value = values.get(row.variant.name, "")
-            room = right - canvas.MARGIN - canvas.measure(value, SMALL) - 8
-            name = canvas.fit(row.variant.name, room, canvas.NAME, bold=True)
-            out = bool(row.audit)
-            self.canvas.variant(canvas.MARGIN, top + 11, name, struck=out, size=canvas.NAME, weight="bold")
-            self.canvas.text(right, top + 11, value, ha="right")
-            x = canvas.MARGIN
-            if row.mark:
-                self.canvas.text(x, top + 21.5, row.mark, color=ALARM if row.alarming else MUTED, weight="bold")
-                x += canvas.measure(row.mark, SMALL, bold=True) + 5
-            about = f"durability: {view.durability(row.variant, short=True)}"
-            if row.variant.server is not None:
-                about = f"{row.server} · {about}"
-            if row.state == "NOT RUN":
-                about = str(row.variant.error)
-            self.canvas.text(x, top + 21.5, canvas.fit(about, right - x, SMALL), color=MUTED)
+            with self.of(row):
+                self._label(row, LEGEND + place * _PITCH, values.get(row.variant.name, ""))
+
+    def _label(self, row: Row, top: float, value: str) -> None:
+        right = canvas.WIDTH - canvas.MARGIN
+        room = right - canvas.MARGIN - canvas.measure(value, SMALL) - 8
+        name = canvas.fit(row.variant.name, room, canvas.NAME, bold=True)
+        out = bool(row.audit)
+        self.canvas.variant(canvas.MARGIN, top + 11, name, struck=out, size=canvas.NAME, weight="bold")
+        self.canvas.text(right, top + 11, value, ha="right")
+        x = canvas.MARGIN
+        if row.mark:
+            self.canvas.text(x, top + 21.5, row.mark, color=ALARM if row.alarming else MUTED, weight="bold")
+            x += canvas.measure(row.mark, SMALL, bold=True) + 5
+        about = f"durability: {view.durability(row.variant, short=True)}"
+        if row.variant.server is not None:
+            about = f"{row.server} · {about}"
+        if row.state == "NOT RUN":
+            about = str(row.variant.error)
+        self.canvas.text(x, top + 21.5, canvas.fit(about, right - x, SMALL), color=MUTED)
 
 
 def latency(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas:
@@ -119,17 +136,19 @@ def latency(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Ca
     for place, row in enumerate(rows.rows):
         metrics = rows.metrics[row.variant.name]
         style = styles[row.variant.name]
-        shown = [(metrics[metric], mark) for metric, mark in _MARKS.items() if metric in metrics]
-        for spread, (marker, size, below) in shown:
+        shown = [(metric, metrics[metric], mark) for metric, mark in _MARKS.items() if metric in metrics]
+        for metric, spread, (marker, size, below) in shown:
+            key = metric.removesuffix("_us")
             y = rows.middle(place) + below
-            axes.plot(
-                [spread.min / 1e3, spread.max / 1e3], [y, y],
-                color=style.light, linewidth=3.6, alpha=0.35, solid_capstyle="butt",
-            )  # fmt: skip
-            axes.plot(
-                [spread.median / 1e3], [y], linestyle="none", marker=marker, markersize=size,
-                color=style.light, markerfacecolor=style.light if style.solid else PAPER, markeredgewidth=1.1,
-            )  # fmt: skip
+            with rows.of(row, rows.mark(row, key, row.cells[key].written, spread, (units.ms, "ms"))):
+                axes.plot(
+                    [spread.min / 1e3, spread.max / 1e3], [y, y],
+                    color=style.light, linewidth=3.6, alpha=0.35, solid_capstyle="butt",
+                )  # fmt: skip
+                axes.plot(
+                    [spread.median / 1e3], [y], linestyle="none", marker=marker, markersize=size,
+                    color=style.light, markerfacecolor=style.light if style.solid else PAPER, markeredgewidth=1.1,
+                )  # fmt: skip
         if shown:
             texts[row.variant.name] = " / ".join(row.cells[key].text for key in ("p50", "p95", "p99")) + " ms"
     rows.label(texts)
@@ -151,8 +170,10 @@ def throughput(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) ->
         if spread is None:
             continue
         y = rows.middle(place)
-        bar(axes, y, 0, spread.median, styles[row.variant.name])
-        axes.plot([spread.min, spread.max], [y, y], color=INK, linewidth=1.2, marker="|", markersize=5)
+        figure = units.per_second(spread.median)
+        with rows.of(row, rows.mark(row, "throughput", figure, spread, (units.per_second, "requests/s"))):
+            bar(axes, y, 0, spread.median, styles[row.variant.name])
+            axes.plot([spread.min, spread.max], [y, y], color=INK, linewidth=1.2, marker="|", markersize=5)
         texts[row.variant.name] = f"{units.per_second(spread.median)} /s"
     rows.label(texts)
     plan = run.plan
@@ -181,7 +202,9 @@ def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas
         y, start = rows.middle(place), 0.0
         for role, part in zip(_ROLES, parts, strict=True):
             if part:
-                bar(axes, y, start, part, styles[row.variant.name], role=role)
+                spread = rows.metrics[row.variant.name][f"{role}_cpu_us_per_request"]
+                with rows.of(row, rows.mark(row, f"CPU of the {role}", units.us(part), spread, (units.us, "µs/req"))):
+                    bar(axes, y, start, part, styles[row.variant.name], role=role)
                 start += part
         texts[row.variant.name] = " + ".join(units.us(part) if part is not None else units.MISSING for part in parts)
     rows.label(texts)

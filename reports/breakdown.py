@@ -8,6 +8,7 @@ from reports import canvas, findings, units
 from reports.bars import THICK, Rows
 from reports.canvas import GRID, INK, MUTED, PAPER, SMALL, Canvas
 from reports.format import LAYERS
+from reports.marks import Mark
 from reports.palette import Style
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ def layers(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Can
         for layer in LAYERS:
             length = min(split[name].get(layer, 0.0), right - start)
             if length > 0:
-                _part(rows.axes, y, (start / 1e3, (start + length) / 1e3), layer, styles[name])
+                with rows.of(row, Mark(name, layer, units.ms(split[name][layer]), "ms", note=row.mark)):
+                    _part(rows.axes, y, (start / 1e3, (start + length) / 1e3), layer, styles[name])
                 start += length
         if totals[name] > right:
-            rows.beyond(y, styles[name])
+            with rows.of(row):
+                rows.beyond(y, styles[name])
         texts[name] = f"{units.ms(totals[name])} ms"
     rows.label(texts)
     _legend(rows.canvas)

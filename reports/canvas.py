@@ -26,7 +26,10 @@ from reports.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+
+    from reports.marks import Mark
 
 Section = Literal["summary", "fault", "timeline"]
 """Where a page has a chart."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from reports import canvas, view
 from reports.canvas import GRID, MUTED, SMALL, WIDTH, Canvas
+from reports.marks import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from reports.data import Recorded
     from reports.format import Trial, Variant
     from reports.palette import Style
+    from reports.view import Row
 
     Line = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
@@ -64,12 +66,15 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
         axes = on.axes(left, top, width, _PANEL)
         _scale(axes, low, high, least, named=column == 0, numbered=place + _COLUMNS >= len(lines))
         if name != baseline:
-            for x, y in lines[baseline]:
-                axes.plot(x, y, color=MUTED, linewidth=0.7, alpha=0.6)
-        for x, y in drawn:
-            axes.plot(x, y, color=styles[name].light, linewidth=1.1, dashes=(4, 1.2) if styles[name].hatch else ())
+            with on.of(baseline):
+                for x, y in lines[baseline]:
+                    axes.plot(x, y, color=MUTED, linewidth=0.7, alpha=0.6)
         mark = rows[name].mark if rows[name].alarming else ""
-        on.heading(left, top - 4, width, name, mark, struck=bool(rows[name].audit))
+        with on.of(name, *_told(rows[name])):
+            for x, y in drawn:
+                axes.plot(x, y, color=styles[name].light, linewidth=1.1, dashes=(4, 1.2) if styles[name].hatch else ())
+        with on.of(name):
+            on.heading(left, top - 4, width, name, mark, struck=bool(rows[name].audit))
     under = down * (_PANEL + _HEAD) + _FOOT - 4
     on.text(
         WIDTH / 2,
@@ -79,6 +84,12 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
         ha="center",
     )
     return on
+
+
+def _told(row: Row) -> list[Mark]:
+    """Return the percentiles that a line is read for."""
+    keys = ("p50", "p95", "p99", "max")
+    return [Mark(row.variant.name, key, row.cells[key].written, "ms", note=row.mark) for key in keys]
 
 
 def _line(recorded: Recorded, trial: Trial, variant: Variant) -> Line | None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from reports import canvas, findings, struck, units
 from reports.bars import THICK, Rows
 from reports.canvas import INK, MUTED, PAPER, SMALL, Canvas
+from reports.marks import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.format import Run
+    from reports.format import Capacity, Run
     from reports.palette import Style
 
 _SCALE: Final = {"p50_us": 1e3, "app_cpu_us_per_request": 1.0}
@@ -47,15 +48,17 @@ def cost(run: Run, metric: str, styles: Mapping[str, Style], caption: Sequence[s
             continue
         y, style = rows.middle(place), styles[row.variant.name]
         ends = [min(end / scale, high) for end in (interval.low, interval.high)]
-        rows.axes.plot(ends, [y, y], color=style.light, linewidth=3.6, alpha=0.4, solid_capstyle="butt")
-        if interval.high / scale > high:
-            rows.beyond(y, style)
-        if interval.estimate / scale <= high:
-            rows.axes.plot(
-                [interval.estimate / scale], [y], marker="o", markersize=5, color=style.light,
-                markerfacecolor=style.light if style.solid else PAPER, markeredgewidth=1.1, linestyle="none",
-            )  # fmt: skip
-        about = f"{units.signed(interval.estimate, write)} ({findings.span(interval, write)}) {unit}"
+        estimate, span = units.signed(interval.estimate, write), findings.span(interval, write)
+        with rows.of(row, Mark(row.variant.name, f"{name} over {base}", estimate, unit, span, row.mark)):
+            rows.axes.plot(ends, [y, y], color=style.light, linewidth=3.6, alpha=0.4, solid_capstyle="butt")
+            if interval.high / scale > high:
+                rows.beyond(y, style)
+            if interval.estimate / scale <= high:
+                rows.axes.plot(
+                    [interval.estimate / scale], [y], marker="o", markersize=5, color=style.light,
+                    markerfacecolor=style.light if style.solid else PAPER, markeredgewidth=1.1, linestyle="none",
+                )  # fmt: skip
+        about = f"{estimate} ({span}) {unit}"
         texts[row.variant.name] = about
     rows.label(texts)
     levels = sorted({interval.level for interval in found.values() if interval.level is not None})
@@ -91,28 +94,33 @@ def capacity(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> C
         if each is None:
             texts[row.variant.name] = "not searched for" if row.trials else ""
             continue
-        y, style = rows.middle(place), styles[row.variant.name]
-        lower, upper = each.lower_per_s or 0.0, each.upper_per_s
-        # What lies below it in pale, then the interval that holds the capacity.
-        rows.axes.barh(y, lower, height=THICK, color=style.light, alpha=0.3, linewidth=0)
-        if upper is None:
-            rows.beyond(y, style)
-            rows.axes.plot([lower, right], [y, y], color=style.light, linewidth=1, linestyle=(0, (2, 2)))
-        else:
-            rows.axes.barh(
-                y, upper - lower, height=THICK, left=lower, linewidth=0.8,
-                facecolor=style.light if style.solid else PAPER, edgecolor=style.light,
-            )  # fmt: skip
-            if style.hatch:
-                rows.axes.barh(
-                    y, upper - lower, height=THICK, left=lower, facecolor="none", edgecolor=style.light,
-                    hatch=style.hatch, linewidth=0,
-                )  # fmt: skip
-        if each.lower_per_s is not None:
-            rows.axes.plot([lower, lower], [y - THICK / 2, y + THICK / 2], color=INK, linewidth=1)
         limit = "" if each.limit == "unknown" else f" · {each.limit}"
+        with rows.of(row, Mark(row.variant.name, "capacity", findings.bounds(each), "", note=each.limit)):
+            _capacity(rows, rows.middle(place), each, styles[row.variant.name])
         texts[row.variant.name] = findings.bounds(each) + limit
     rows.label(texts)
     objective = f"the highest rate that keeps {run.plan.objective.text}" if run.plan.objective else "the highest rate"
     rows.canvas.text(canvas.MARGIN, 10, canvas.fit(objective, canvas.WIDTH - 8, SMALL), color=MUTED)
     return rows.canvas
+
+
+def _capacity(rows: Rows, y: float, each: Capacity, style: Style) -> None:
+    """Draw what lies below a capacity in pale, then the interval that holds it."""
+    lower, upper = each.lower_per_s or 0.0, each.upper_per_s
+    rows.axes.barh(y, lower, height=THICK, color=style.light, alpha=0.3, linewidth=0)
+    if upper is None:
+        rows.beyond(y, style)
+        right = rows.axes.get_xlim()[1]
+        rows.axes.plot([lower, right], [y, y], color=style.light, linewidth=1, linestyle=(0, (2, 2)))
+    else:
+        rows.axes.barh(
+            y, upper - lower, height=THICK, left=lower, linewidth=0.8,
+            facecolor=style.light if style.solid else PAPER, edgecolor=style.light,
+        )  # fmt: skip
+        if style.hatch:
+            rows.axes.barh(
+                y, upper - lower, height=THICK, left=lower, facecolor="none", edgecolor=style.light,
+                hatch=style.hatch, linewidth=0,
+            )  # fmt: skip
+    if each.lower_per_s is not None:
+        rows.axes.plot([lower, lower], [y - THICK / 2, y + THICK / 2], color=INK, linewidth=1)

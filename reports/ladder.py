@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from reports import canvas, struck, units, view
 from reports.canvas import ALARM, GRID, MUTED, PAPER, SMALL, WIDTH, Canvas
+from reports.marks import Mark
 from reports.verdict import GRAVITY
 
 if TYPE_CHECKING:
@@ -88,7 +90,8 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
         axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)
         _scale(axes, rates, (low, high), numbered=place == len(_PANELS) - 1)
         for number, (name, line) in enumerate(lines.items()):
-            _line(axes, line, metric, styles[name], _MARKS[number % len(_MARKS)])
+            with on.of(name):
+                _line(on, axes, (name, line), metric, styles[name], _MARKS[number % len(_MARKS)])
         on.text(_LEFT, top - 4, title, weight="bold")
         on.text(WIDTH - _RIGHT, top - 4, "ms, logarithmic", color=MUTED, ha="right")
     on.text(WIDTH / 2, deep + 10, "arrivals/s, logarithmic", color=MUTED, ha="center")
@@ -99,14 +102,15 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
             x, y = canvas.MARGIN + column * half, deep + 26 + row * _LINE
             axes = on.axes(x, y - 8, 20, 10)
             axes.set_axis_off()
-            if name in styles:
-                style, marker = styles[name], _MARKS[list(lines).index(name) % len(_MARKS)]
-                axes.plot([0, 1, 2], [0, 0, 0], **_stroke(style), marker=marker, markersize=4, markevery=[1])
-            else:
-                axes.plot([1], [0], linestyle="none", **_mark(name, MUTED, "o"))
             axes.set_xlim(0, 2)
             axes.set_ylim(-1, 1)
-            on.variant(x + 24, y, canvas.fit(text, half - 26, SMALL), struck=name in out, color=MUTED)
+            with on.of(name) if name in styles else nullcontext():
+                if name in styles:
+                    style, marker = styles[name], _MARKS[list(lines).index(name) % len(_MARKS)]
+                    axes.plot([0, 1, 2], [0, 0, 0], **_stroke(style), marker=marker, markersize=4, markevery=[1])
+                else:
+                    axes.plot([1], [0], linestyle="none", **_mark(name, MUTED, "o"))
+                on.variant(x + 24, y, canvas.fit(text, half - 26, SMALL), struck=name in out, color=MUTED)
     return on
 
 
@@ -154,8 +158,11 @@ def _apart(rates: Sequence[float], room: float) -> dict[float, str]:
     return names
 
 
-def _line(axes: Axes, line: Sequence[Rung], metric: str, style: Style, marker: str) -> None:
+def _line(  # noqa: PLR0917 - what is drawn, where, and how
+    on: Canvas, axes: Axes, of: tuple[str, Sequence[Rung]], metric: str, style: Style, marker: str
+) -> None:
     """Draw a variant: a line through what it carried, dotted to where it did not."""
+    name, line = of
     known = [rung for rung in line if metric in rung.times]
     for rung, after in pairwise(known):
         stroke = _stroke(style)
@@ -165,8 +172,19 @@ def _line(axes: Axes, line: Sequence[Rung], metric: str, style: Style, marker: s
         axes.plot(*zip(*ends, strict=True), **stroke)
     for rung in known:
         median, low, high = rung.times[metric]
-        axes.plot([rung.rate_per_s] * 2, [low, high], color=style.light, linewidth=2.4, alpha=0.35)
-        axes.plot([rung.rate_per_s], [median], linestyle="none", **_mark(rung.state, style.light, marker))
+        with on.of(name, _told(name, rung, metric)):
+            axes.plot([rung.rate_per_s] * 2, [low, high], color=style.light, linewidth=2.4, alpha=0.35)
+            axes.plot([rung.rate_per_s], [median], linestyle="none", **_mark(rung.state, style.light, marker))
+
+
+def _told(name: str, rung: Rung, metric: str) -> Mark:
+    """Return a point of the ladder with its smallest and its largest trial."""
+    median, low, high = (units.ms(time * 1e3) for time in rung.times[metric])
+    return Mark(
+        name, f"{_PANELS[metric]} at {units.per_second(rung.rate_per_s)}/s",
+        units.at_least(median, bounded=metric in rung.bounds), "ms", f"{low} – {high}",  # noqa: RUF001 - a range
+        "" if rung.state == "VALID" else rung.state,
+    )  # fmt: skip
 
 
 def _stroke(style: Style) -> dict[str, Any]:

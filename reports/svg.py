@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reports.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 CUT: Final = "cut-"
 PAPER: Final = "paper"
@@ -17,13 +17,23 @@ PAPER: Final = "paper"
 STRUCK: Final = "struck-"
 STROKE: Final = "stroke-"
 """Ids of texts that are struck through, and of the lines that do it where there is no font but ours."""
+OF: Final = "of-"
+"""What the id of a variant's own drawing ends with, before the number of its group."""
 _SVG: Final = "http://www.w3.org/2000/svg"
 _GLOBAL: Final = frozenset({f"{{{_SVG}}}title", f"{{{_SVG}}}style"})
 """Elements that would speak for the whole page."""
 _XLINK: Final = "http://www.w3.org/1999/xlink"
 _PLACES: Final = frozenset({"d", "x", "y", "width", "height", "transform"})
 _NUMBER: Final = re.compile(r"\d+\.\d+")
+_OWN: Final = re.compile(rf"{OF}(\d+)-\d+$")
 _FONT: Final = "'DejaVu Sans'"
+
+
+class Group(NamedTuple):
+    """What is drawn of one variant, and what is told to whoever points at it."""
+
+    variant: str
+    told: str
 
 
 def parse(drawn: bytes) -> ET.Element:
@@ -62,19 +72,23 @@ def alone(root: ET.Element) -> bytes:
     return text
 
 
-def inline(
+def inline(  # noqa: PLR0917 - what is drawn, and what a page must know of it
     root: ET.Element,
     name: str,
     description: str,
     box: tuple[float, float, float, float],
     themes: Mapping[str, str],
+    groups: Sequence[Group] = (),
 ) -> str:
     """Return the drawing for a page: cut to `box` (points), `themes` in place of colours, every id its own.
+
+    What belongs to a variant says so in `data-of`, and has a title where there is something to be told.
 
     The tree is changed.
     """
     _remove(root, lambda element: element.get("id", "").startswith((CUT, PAPER)) or element.tag in _GLOBAL)
     for element in root.iter():
+        _name(element, groups)
         _rename(element, f"{name}-")
         _recolour(element, themes)
     for size in ("width", "height"):
@@ -90,6 +104,19 @@ def _remove(root: ET.Element, unwanted: Callable[[ET.Element], bool]) -> None:
         for child in list(parent):
             if unwanted(child):
                 parent.remove(child)
+
+
+def _name(element: ET.Element, groups: Sequence[Group]) -> None:
+    """Put variant and figure in the place of the id of what is a variant's own."""
+    if (found := _OWN.search(element.get("id", ""))) is None:
+        return
+    group = groups[int(found[1])]
+    del element.attrib["id"]
+    element.set("data-of", plain(group.variant))
+    if group.told:
+        title = ET.Element(f"{{{_SVG}}}title")
+        title.text = plain(group.told)
+        element.insert(0, title)
 
 
 def _rename(element: ET.Element, prefix: str) -> None:

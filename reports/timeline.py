@@ -55,6 +55,7 @@ def draw(
         view.caption(recorded.run, variant),
         down * deep + _FOOT + _LINE * (len(words) - 2),
     )
+    on.only = variant.name
     width = (WIDTH - _LEFT - _RIGHT - _GAP * (across - 1)) / across
     most = max((int(line.waiting[1].max()) for _, line in shown if line.waiting), default=0) * 1.1
     per_second = _rates(shown, recorded.run)

@@ -76,6 +76,11 @@ class Cell:
     text: str = MISSING
     value: float | None = None
 
+    @property
+    def written(self) -> str:
+        """The text, which remembers the value where there is one."""
+        return self.text if self.value is None else units.Written(self.text, self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
