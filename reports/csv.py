@@ -53,6 +53,16 @@ def answers(run: Run) -> str:
     return table(run, "correctness")
 
 
+def outages(run: Run) -> str:
+    """Return one row per trial with a fault: what was done, and what came of it."""
+    return table(run, "outages")
+
+
+def distances(run: Run) -> str:
+    """Return one row per variant with a round-trip time, in series."""
+    return table(run, "distances")
+
+
 def write(columns: Sequence[str], rows_: Iterable[dict[str, Any]]) -> str:
     """Write rows under a fixed header; what a row does not know stays empty."""
     text = io.StringIO(newline="")
