@@ -14,7 +14,7 @@ _STATELESS: Final = "It keeps nothing, so there is nothing to get right."
 _WITH_THE_CLIENT: Final[dict[int, str]] = {
     3: "The session is the client's own cookie: whoever kept it still has it.",
     4: "The session is the client's own cookie, and a slow request's answer brings it back.",
-    6: "The id changes, and the old cookie stays good: nobody keeps a list of what was replaced.",
+    6: "The session is the client's own cookie: nobody keeps a list of what was replaced.",
     8: "The session is the client's own cookie: every concurrent request begins with the same one.",
     9: "The session is the client's own cookie, and the last answer wins.",
 }

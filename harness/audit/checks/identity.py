@@ -42,8 +42,8 @@ def fixation(probe: Probe) -> str:
     adopted = [what for what, cookies in chosen.items() if _adopted(probe, cookies, what)]
     probe.figures |= {"ids_tried": len(chosen), "ids_adopted": len(adopted)}
     if adopted:
-        raise Failed(f"A login with {' and with '.join(adopted)} adopted it as the id of the new session.")
-    return f"A login with {', '.join(chosen)}: each was given another id, and the chosen one opened nothing."
+        raise Failed(f"{len(adopted)} of {len(chosen)} chosen ids became that of a new session: {', '.join(adopted)}.")
+    return f"Logins with {len(chosen)} chosen ids were each given another, and the chosen one opened nothing."
 
 
 @check(
