@@ -119,7 +119,8 @@ def cookie(probe: Probe) -> str:
     needs an app that was asked for it: before a run nobody is, unless the variant itself asks.
     """
     name = f"marguerite-{secrets.token_hex(3)}"
-    agents = [probe.agent(name) for _ in range(_IDS)]
+    # What a client keeps is the same for the same user in the same second, and so is its signature.
+    agents = [probe.agent(f"{name}-{number}") for number in range(_IDS)]
     answers = [agent.login(payload_bytes=0).expected("POST /login") for agent in agents]
     called, _ = session_cookie(agents[0])
     ids = [agent.cookies.get(called, "") for agent in agents]
