@@ -1,0 +1,120 @@
+"""What a run lacks, each with the command that would add it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reports import crossover, view
+from reports.text import plain
+from reports.units import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reports.format import Run, Variant
+
+_COMMAND: Final = "session-bench"
+_SLO: Final = "p99<20ms,errors<0.1%"
+_FAULTS: Final = ("freeze@2+2", "kill@2+2")
+_RTT_MS: Final = "0.2,1,5"
+_RATE: Final = 200
+_SIZES: Final = "big_session"
+_ENOUGH: Final = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that the run does not hold, and the words of the command that adds it."""
+
+    key: str
+    what: str
+    words: list[str]
+
+    @property
+    def command(self) -> str:
+        """The command as a shell takes it, on one line."""
+        return " ".join(self._quoted)
+
+    def lines(self, width: int) -> list[str]:
+        """Return the command on lines of at most so many characters where its words allow, as a shell takes them."""
+        lines = [""]
+        for word in self._quoted:
+            longer = f"{lines[-1]} {word}".lstrip() if lines[-1].strip() else lines[-1] + word
+            if lines[-1].strip() and len(longer) > width - 2:
+                lines.append(f"  {word}")
+            else:
+                lines[-1] = longer if len(lines) == 1 else f"  {longer.lstrip()}"
+        return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+
+    @property
+    def _quoted(self) -> list[str]:
+        return [shlex.quote(plain(word)) for word in self.words]
+
+
+def lacks(run: Run) -> list[Lack]:
+    """Return what a run that compares variants lacks, what decides most first."""
+    return [Lack(key, what, words) for key, what, words in _found(run)]
+
+
+def _found(run: Run) -> Iterator[tuple[str, str, list[str]]]:
+    plan, names = run.plan, [variant.name for variant in run.variants]
+    stored = [variant for variant in run.variants if variant.server is not None]
+    is_open = view.is_open(run)
+    blocks = len({trial.block for trial in view.latency_trials(run) if trial.verdict.state != "INVALID"})
+    if blocks < crossover.FEWEST_TRIALS:
+        what = f"blocks enough to tell variants apart: {blocks} of {plural(crossover.FEWEST_TRIALS, 'block')}"
+        yield "blocks", what, [*_same(run, profile=_ENOUGH), *_load(run)]
+    if run.baseline is None:
+        yield "baseline", "the same app without sessions, that costs are seen against", [
+            *_same(run, ["none", *names]), *_load(run)
+        ]  # fmt: skip
+    if not is_open:
+        yield "rate", "latency at a rate of arrivals", [*_same(run), "--rate", str(_RATE)]
+    if plan.objective is None and not run.capacities:
+        load = _load(run) if is_open else ["--rate", str(_RATE)]
+        yield "capacity", "capacity under an objective of yours", [*_same(run), *load, "--slo", _SLO]
+    if is_open and not plan.ladder_per_s:
+        rates = ",".join(f"{(plan.load.rate_per_s or _RATE) * times:g}" for times in (0.5, 2, 4))
+        yield "ladder", "latency at other rates", [*_same(run), *_load(run), "--ladder", rates]
+    if not run.audits or any(audit.quick for audit in run.audits):
+        what = "an audit" if not run.audits else "the whole audit, of which the quick set is a part"
+        audited = [name for name in names if name != run.baseline] or names
+        yield "audit", f"{what}: whether sessions are right", [_COMMAND, "audit", *audited]
+    if stored and not plan.faults:
+        load = _load(run) if is_open else ["--rate", str(_RATE)]
+        words = [word for fault in _FAULTS for word in ("--fault", fault)]
+        of = [variant.name for variant in stored]
+        yield "fault", "what happens while the store is away", [*_same(run, of), *load, *words]
+    # A table of the settings has a name of its own, which no distance can be added to.
+    far = [variant.name for variant in stored if variant.rtt_ms is None and _is_of(variant)]
+    if far and all(variant.rtt_ms is None for variant in stored):
+        load = _load(run)
+        yield "rtt", "what distance to the store costs", [*_same(run, far), *load, "--rtt", _RTT_MS]
+    if plan.scenario != _SIZES:
+        load = ["--rate", f"{plan.load.rate_per_s:g}"] if plan.load.rate_per_s else []
+        yield "sizes", "larger sessions, and where a cookie ends", [
+            _COMMAND, "run", *names, "--scenario", _SIZES, *load
+        ]  # fmt: skip
+
+
+def _same(run: Run, names: Sequence[str] = (), *, profile: str = "") -> list[str]:
+    """Return the command that runs the same again, but for its load."""
+    plan = run.plan
+    words = [_COMMAND, "run", *(names or [variant.name for variant in run.variants]), "--scenario", plan.scenario]
+    if profile or plan.profile != "quick":
+        words += ["--profile", profile or plan.profile]
+    for name, value in plan.parameters.items():
+        words += ["--set", f"{name}={value}"]
+    return words
+
+
+def _load(run: Run) -> list[str]:
+    load = run.plan.load
+    rate = [] if load.rate_per_s is None else ["--rate", f"{load.rate_per_s:g}"]
+    return [*rate, "--users", str(load.users)]
+
+
+def _is_of(variant: Variant) -> bool:
+    return variant.name.partition(":")[0] == variant.backend
