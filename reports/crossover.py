@@ -12,7 +12,7 @@ from reports import paired, stats, units, view
 from reports.verdict import GRAVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from reports.format import Capacity, Run, Variant
 
@@ -84,8 +84,13 @@ def series(run: Run) -> list[Series]:
 
 def without_distance(name: str) -> str:
     """Return a variant's name without its round-trip time: "redis:driver=sync,rtt=4" is of "redis:driver=sync"."""
-    backend, _, options = name.partition(":")
-    kept = [option for option in options.split(",") if option and not option.startswith("rtt=")]
+    return without(name, ("rtt",))
+
+
+def without(name: str, options: Collection[str]) -> str:
+    """Return a variant's name without these options, which are not said of it then."""
+    backend, _, given = name.partition(":")
+    kept = [option for option in given.split(",") if option and option.partition("=")[0] not in options]
     return f"{backend}:{','.join(kept)}" if kept else backend
 
 
