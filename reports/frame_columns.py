@@ -255,6 +255,16 @@ CORRECTNESS: Final = Table(
         Column("upper_per_million", "float64", "fewer than so many with 95 % confidence, where none was (3/n)"),
     ],
 )
+_STAGES: Final = ("before", "during", "after")
+_STAGE: Final[dict[str, tuple[Kind, str]]] = {
+    "arrivals": ("Int64", "arrivals of the stage, by their intended start"),
+    "goodput_per_s": ("float64", "right answers that came in it, by its seconds"),
+    "p50_us": ("float64", "half of them took no longer, errors included"),
+    "p99_us": ("float64", "99 % took no longer; missing under 100"),
+    "longest_us": ("float64", "the slowest"),
+    "at_least": ("string", "names of times that are only lower bounds, parted by spaces"),
+    "errors": ("string", "errors by kind: 503=12 timeout=1"),
+}
 OUTAGES: Final = Table(
     "outages",
     "A row per trial with a fault, INVALID ones included. Times in µs count from the begin of the window.",
@@ -283,6 +293,13 @@ OUTAGES: Final = Table(
         Column("updates_lost", "Int64", "answers that did not know of an acknowledged write"),
         Column("connections_before", "Int64", "open connections of the app before the fault"),
         Column("connections_after", "Int64", "and at the window's end"),
+        Column("reasons", "string", "why the verdict is what it is"),
+        *(
+            Column(f"{prefix}{stage}_{name}", kind, f"{whose} {stage} the fault: {meaning}")
+            for prefix, whose in (("", "with a session,"), ("sessionless_", "without one, by sending,"))
+            for stage in _STAGES
+            for name, (kind, meaning) in _STAGE.items()
+        ),
     ],
 )
 DISTANCES: Final = Table(

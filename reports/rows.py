@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from reports.format import Arm, Run, Trial
     from reports.judgement import Comparison
+    from reports.outage import Outage
 
 Row = dict[str, Any]
 
@@ -143,7 +144,21 @@ def outages(run: Run) -> Iterator[Row]:
         seen = [column.name for column in columns.OUTAGES.columns if hasattr(trial.outage, column.name)]
         for arm in trial.arms:
             known = {**_of(trial, arm), "fault": fault.text, **_taken(fault, ("kind", "at_s", "for_s"))}
+            known |= {"reasons": "; ".join(trial.verdict.reasons) or trial.error, **_stages(trial.outage)}
             yield {name: value for name, value in known.items() if name != "purpose"} | _taken(trial.outage, seen)
+
+
+def _stages(found: Outage | None) -> Row:
+    """Return what each stage of a fault came to."""
+    known: Row = {}
+    for prefix, stages in (("", found.stages), ("sessionless_", found.sessionless)) if found else ():
+        for each in stages:
+            known |= _taken(
+                each, ("arrivals", "goodput_per_s", "p50_us", "p99_us", "longest_us"), f"{prefix}{each.name}_"
+            )
+            known[f"{prefix}{each.name}_at_least"] = " ".join(each.at_least)
+            known[f"{prefix}{each.name}_errors"] = " ".join(f"{kind}={count}" for kind, count in each.errors.items())
+    return known
 
 
 def distances(run: Run) -> Iterator[Row]:
