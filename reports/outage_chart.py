@@ -111,7 +111,7 @@ def _chart(run: Run, name: str, shown: Sequence[_Shown], styles: Mapping[str, St
 def _title(fault: Fault) -> str:
     done = {
         "freeze": "The store frozen", "kill": "The store killed", "restart-empty": "The store killed and emptied",
-        "slow": f"The store's answers {units.significant(fault.slow_ms or 0)} ms later",
+        "slow": f"The store slower by {units.significant(fault.slow_ms or 0)} ms",
     }  # fmt: skip
     return f"{done[fault.kind]} after {units.seconds(fault.at_s)}, for {units.seconds(fault.for_s)}"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import math
 import xml.etree.ElementTree as ET
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from reports import canvas, charts, crossover, crossover_chart, crossover_listing, grids, view
+from reports import canvas, charts, crossover, crossover_chart, crossover_listing, findings, grids, view
+from reports import csv as exported
+from reports.audited import Audit
 from reports.crossover import Reach, order, reach, without_distance
+from reports.listings import Struck
 from reports.relayed import RelayCost
 from tests.reports import synthetic_distance as synthetic
 from tests.reports.synthetic import EVIL
+from tests.reports.synthetic_audits import check
 from tests.reports.test_charts import SVG
 
 if TYPE_CHECKING:
@@ -229,3 +234,18 @@ def test_hostile_names_stay_inside_the_picture() -> None:
         start = float(x) - width * ("middle" in style) / 2 - width * ("anchor: end" in style)
         assert -0.5 <= start <= start + width <= canvas.WIDTH + 0.5, text
         assert not math.isnan(start)
+
+
+def test_distances_are_exported_and_shown_beside_the_figures() -> None:
+    run = synthetic.run()
+    rows = list(csv.DictReader(io.StringIO(exported.distances(run))))
+    assert [(row["series"], float(row["rtt_ms"])) for row in rows] == [
+        (name, rtt) for name in synthetic.APPS for rtt in synthetic.RTTS
+    ]
+    assert float(rows[-1]["throughput_per_s_median"]) == pytest.approx(synthetic.waiting(20.0)[1])
+    assert {"distance", "relay"} <= {listing.key for listing in (*findings.beside(run), *findings.inside(run))}
+    run.audits = [
+        Audit(variant="redis:rtt=1", checks=[check(3, "FAIL")]),
+    ]
+    [listing] = [each for each in findings.beside(run) if each.key == "distance"]
+    assert [isinstance(row[0], Struck) for row in listing.rows] == [True] * 5 + [False] * 5

@@ -1,23 +1,29 @@
 from __future__ import annotations
 
+import csv
 import io
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 import reports
 from reports import canvas, charts, grids, outage_bins, outage_chart, outage_listing, palette, tables, units
 from reports.columns import NULL, ints, start_us
 from reports.faulted import Fault
+from reports.text import markdown as escaped
 from tests.reports import synthetic_faults, synthetic_outage, tabled
+from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
 from tests.reports.test_charts import SVG
+from tests.reports.test_html import test_the_page_is_well_nested_and_its_ids_are_its_own as well_nested
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reports.canvas import Chart
     from reports.data import Recorded
@@ -152,7 +158,7 @@ def test_a_chart_says_what_came_of_the_fault(harmed: Recorded) -> None:
     freeze, kill, slow = drawn(harmed)
     assert [each.name for each in (freeze, kill, slow)] == ["fault-freeze-2-2", "fault-kill-2-2", "fault-slow-2-2"]
     assert kill.title == "The store killed after 2 s, for 2 s"
-    assert slow.title == "The store's answers 300 ms later after 2 s, for 2 s"
+    assert slow.title == "The store slower by 300 ms after 2 s, for 2 s"
     said = ["".join(element.itertext()) for element in ET.fromstring(kill.svg).iter(f"{SVG}text")]  # noqa: S314 - ours
     results = {tuple(row[:2]): row for row in outage_listing.tables(harmed.run)[0].rows}
     for name in ("redis", "postgres"):
@@ -183,3 +189,42 @@ def test_hostile_names_stay_text_in_tables_and_charts(harmed: Recorded) -> None:
             start = float(x) - width * ("middle" in style) / 2 - width * ("anchor: end" in style)
             assert -0.5 <= start <= start + width <= canvas.WIDTH + 0.5, text
         assert "<script" not in chart.inline
+
+
+@pytest.fixture(scope="module")
+def written(harmed: Recorded) -> dict[str, Path]:
+    folder = harmed.folder / "report"
+    return {path.relative_to(folder).as_posix(): path for path in reports.write(harmed.folder)}
+
+
+def test_faults_are_in_every_report(harmed: Recorded, written: dict[str, Path]) -> None:
+    page = Page(written["index.html"].read_text())
+    well_nested(page)
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    assert {"outages", "outage-stages", "outage-bystanders", "fault-kill-2-2"} <= ids
+    said = " ".join(" ".join(page.texts).split())
+    assert "Trials of the ladder, of capacity, of faults and of probes" in said
+    results = outage_listing.tables(harmed.run)[0]
+    told = written["report.md"].read_text()
+    for row in results.rows:
+        assert "| " + " | ".join(escaped(cell) for cell in row) + " |" in told
+    for name in ("freeze", "kill", "slow"):
+        with Image.open(written[f"charts/fault-{name}-2-2.png"]) as picture:
+            picture.verify()
+
+
+def test_outages_are_exported_as_they_are_recorded(harmed: Recorded, written: dict[str, Path]) -> None:
+    rows = {int(row["trial"]): row for row in csv.DictReader(io.StringIO(written["outages.csv"].read_text()))}
+    trials = [trial for trial in harmed.run.trials if trial.fault is not None]
+    assert sorted(rows) == [trial.number for trial in trials]
+    for trial in trials:
+        row = rows[trial.number]
+        assert (row["variant"], row["state"]) == (trial.arms[0].variant, trial.verdict.state)
+        if (found := trial.outage) is None:
+            assert row["during_p99_us"] == ""
+            continue
+        assert (int(row["answered_us"]), int(row["refused"])) == (found.answered_us, found.refused)
+        for each in found.stages:
+            assert float(row[f"{each.name}_goodput_per_s"]) == pytest.approx(each.goodput_per_s)
+            assert row[f"{each.name}_errors"] == " ".join(f"{kind}={count}" for kind, count in each.errors.items())
+        assert float(row["sessionless_during_longest_us"]) == found.sessionless[1].longest_us
