@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import count
+from threading import Lock
 from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -41,7 +43,8 @@ class Probe:
         self.quick = quick
         self.trail = Trail()
         self.figures: dict[str, float] = {}
-        self._users = 0
+        self._numbers = count(1)
+        self._lock = Lock()
         self._stack = ExitStack()
         self._clients: dict[str, httpx.Client] = {}
 
@@ -74,11 +77,11 @@ class Probe:
 
         `url` is that of an app that `other` gave; else the main one is asked.
         """
-        self._users += 1
         url = url or self.subject.url
-        if url not in self._clients:
-            self._clients[url] = self._stack.enter_context(client(url))
-        return Agent(self._clients[url], self.trail, name or f"user-{self._users}")
+        with self._lock:
+            if url not in self._clients:
+                self._clients[url] = self._stack.enter_context(client(url))
+            return Agent(self._clients[url], self.trail, name or f"user-{next(self._numbers)}")
 
     @contextmanager
     def kept(self, url: str | None = None) -> Iterator[httpx.Client]:
@@ -86,9 +89,9 @@ class Probe:
         with client(url or self.subject.url, kept=True) as made:
             yield made
 
-    def other(self, *, workers: int | None = None, **options: Any) -> Any:
+    def other(self, *, workers: int | None = None, store_url: str | None = None, **options: Any) -> Any:
         """Give another app of the variant for a `with` block, as `Subject.other` does."""
-        return self.subject.other(workers=workers, **options)
+        return self.subject.other(workers=workers, store_url=store_url, **options)
 
     @contextmanager
     def renewing(self) -> Iterator[str | None]:

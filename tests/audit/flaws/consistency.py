@@ -53,7 +53,10 @@ class _Lagging(Around):
 
 
 class SharesAnswersInFlight(Flaw):
-    """Who asks for what somebody else is just being answered gets that answer: a cache that knows no cookies."""
+    """Who asks for what somebody else is just being answered gets that answer: a cache that knows no cookies.
+
+    It begins with those that carry a query, so it takes many users at once to find it.
+    """
 
     breaks = 2
 
@@ -67,7 +70,7 @@ class _Sharing:
         self._coming: dict[bytes, asyncio.Future[list[Message]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] != "GET" or not scope["query_string"]:
             await self._app(scope, receive, send)
             return
         asked = scope["path"].encode() + scope["query_string"]
