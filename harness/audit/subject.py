@@ -92,8 +92,8 @@ class Subject:
         return self._main.pids() if self._main else []
 
     @contextmanager
-    def other(self, *, workers: int | None = None, **options: Any) -> Iterator[str]:
-        """Give the URL of another app of the same variant, with other options or another number of workers.
+    def other(self, *, workers: int | None = None, store_url: str | None = None, **options: Any) -> Iterator[str]:
+        """Give the URL of another app of the same variant, with other options, workers, or another way to its store.
 
         Raises Skipped where it cannot be had: an app that somebody else runs, an option that it has not.
         """
@@ -103,7 +103,7 @@ class Subject:
             if name not in self.options:
                 raise Skipped(f"It has no option {name}.")
         try:
-            app = self._start(options, workers or self.workers)
+            app = self._start(options, workers or self.workers, store_url)
         except ComponentError as error:
             raise Skipped(f"It does not start {_spelled(options) or f'with {workers} workers'}: {error}") from None
         try:
@@ -111,10 +111,12 @@ class Subject:
         finally:
             app.stop()
 
-    def _start(self, options: Mapping[str, Any], workers: int) -> App:
+    def _start(self, options: Mapping[str, Any], workers: int, store_url: str | None = None) -> App:
         assert self.arm is not None  # noqa: S101 - the callers looked
         assert self.processes is not None  # noqa: S101 - as above
         environment = {name: value for name, value in self.arm.environment.items() if name != "SESSION_APP_SESSIONS"}
+        if store_url is not None:
+            environment["SESSION_APP_STORE_URL"] = store_url
         arm = replace(
             self.arm,
             variant=_with(self.arm.variant, options),

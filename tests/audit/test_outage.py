@@ -21,10 +21,10 @@ def test_each_store_is_lost_and_found_in_time_and_what_goes_wrong_is_named(bench
     *healthy, blocking, estranging = [audit.checks[0] for audit in bench.audits((each, [OUTAGE]) for each in subjects)]
     for variant, check in zip(HEALTHY, healthy, strict=True):
         assert check.state == "PASS", (variant, check.found)
-        for harm in ("freeze", "kill", "restart_empty"):
+        for harm in ("freeze", "kill", "restart_empty", "slow"):
             assert check.figures[f"{harm}_first_error_ms"] > 0
             assert check.figures[f"{harm}_recover_ms"] > 0
-        assert "freeze_sessions_lost" not in check.figures
+        assert not {"freeze_sessions_lost", "slow_sessions_lost"} & set(check.figures)
         assert check.figures["restart_empty_sessions_lost"] > 0
     assert blocking.state == "FAIL"
     assert "freeze: a request without a session got 200 after" in blocking.found

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.audit.check import Failed, Skipped, check
 
@@ -89,7 +89,7 @@ def expiry(probe: Probe) -> str:
     return " ".join(each.text for each in found) + whole + left_out
 
 
-def _tried(probe: Probe, lives: Mapping[str, float], most_ms: float) -> list[_Found]:
+def _tried(probe: Probe, lives: dict[str, Any], most_ms: float) -> list[_Found]:
     """Try these lifetimes; raises Skipped where no app can be had with them."""
     kinds = {"idle_s": _idle, "absolute_s": _absolute}
     with ExitStack() as stack:
@@ -107,7 +107,7 @@ def _begun(probe: Probe, url: str, name: str) -> _Life:
     return _Life(probe.user(name, url), asked, time.monotonic())
 
 
-def _idle(probe: Probe, url: str, lives: Mapping[str, float], most_ms: float) -> _Found:
+def _idle(probe: Probe, url: str, lives: Mapping[str, Any], most_ms: float) -> _Found:
     """Ask for each of some sessions once."""
     idle_s = lives["idle_s"]
     begun = [(asked_ms, _begun(probe, url, f"idle-{asked_ms}-ms")) for asked_ms in _ASKED_MS]
@@ -125,7 +125,7 @@ def _idle(probe: Probe, url: str, lives: Mapping[str, float], most_ms: float) ->
     return _judged(f"A session unused for {idle_s:g} s", slack_s, early_s, most_ms)
 
 
-def _absolute(probe: Probe, url: str, lives: Mapping[str, float], most_ms: float) -> _Found:
+def _absolute(probe: Probe, url: str, lives: Mapping[str, Any], most_ms: float) -> _Found:
     """Poll a session; another one where a busy machine left it unused for too long."""
     absolute_s = lives["absolute_s"]
     longest_s = lives.get("idle_s", 2 * absolute_s) * probe.options.get("slide_at", 0.5) / 2
@@ -171,7 +171,8 @@ def sweeping(probe: Probe) -> str:
     Where it has no idle time its absolute age will do.
     """
     name = "absolute_s" if "absolute_s" in probe.options and "idle_s" not in probe.options else "idle_s"
-    with probe.other(workers=1, **{name: _SWEPT_S}) as url:
+    lives: dict[str, Any] = {name: _SWEPT_S}
+    with probe.other(workers=1, **lives) as url:
         for _ in range(_ATTEMPTS):
             before = probe.records(url)
             for number in range(_SESSIONS):

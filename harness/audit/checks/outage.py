@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.audit.agent import Agent, client
 from harness.audit.check import Failed, Skipped, check
+from harness.link import Unrelayable, between
 from harness.servers.wheel import Embedded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import httpx
 
@@ -44,6 +45,11 @@ class _Harm:
     begin: Callable[[Running], None]
     end: Callable[[Running], None]
     sessions: bool | None
+
+    @property
+    def title(self) -> str:
+        """The name in a sentence."""
+        return self.name.replace("_", " ")
 
     @contextmanager
     def befalls(self, store: Running) -> Iterator[Callable[[], None]]:
@@ -81,33 +87,49 @@ def outage(probe: Probe) -> str:
 
     Eight reads, a write, a login and a logout ask at once while it is away, beside a request that needs no session.
     The time to the first error counts from the harm, the time to recover from the moment in which the server itself
-    answers again. Slow answers are not tried here, but under load (`run --fault slow`).
+    answers again. Slow is a relay before another app, which has answers come three deadlines late.
     """
     store = probe.store
     if not store.ours:
         raise Skipped("Its store is not ours: it is neither frozen nor killed.")
-    harms = _HARMS if isinstance(store, Embedded) else (_FREEZE,)
-    options = {"deadline_ms": _DEADLINE_MS} if "deadline_ms" in probe.options else {}
+    options: dict[str, Any] = {"deadline_ms": _DEADLINE_MS} if "deadline_ms" in probe.options else {}
     deadline_ms = options.get("deadline_ms", _UNKNOWN_MS)
-    wrong = []
-    with (
-        probe.other(workers=1, **options) as url,
-        client(url, wait_s=deadline_ms / 1000 + _HANGS_S) as connection,
-    ):
-        for harm in harms:
-            tried = _Tried(probe, connection, harm, deadline_ms)
-            wrong += [f"{harm.name.replace('_', ' ')}: {fault}" for fault in tried.faults(store)]
+    harms, left_out = (_HARMS, "") if isinstance(store, Embedded) else ((_FREEZE,), " A container is never killed.")
+    with probe.other(workers=1, **options) as url:
+        wrong = _all_faults(probe, url, harms, deadline_ms)
+    try:
+        with (
+            _slowed(probe, 3 * deadline_ms) as (slow, through),
+            probe.other(workers=1, store_url=through, **options) as url,
+        ):
+            wrong += _all_faults(probe, url, [slow], deadline_ms)
+            harms = (*harms, slow)
+    except Unrelayable as error:
+        left_out += f" Nobody could be slowed: {error.reason}."
     _recovered(probe.agent("main"))  # else the next check would find what this one did
     if wrong:
-        raise Failed(f"{'; '.join(wrong)}.")
-    figures = probe.figures
+        raise Failed(f"{'; '.join(wrong)}.{left_out}")
     said = [
-        f"{harm.name.replace('_', ' ')}: 503 after {figures[f'{harm.name}_first_error_ms']:.0f} ms, "
-        f"back in {figures[f'{harm.name}_recover_ms']:.0f} ms"
+        f"{harm.title}: 503 after {probe.figures[f'{harm.name}_first_error_ms']:.0f} ms, "
+        f"back in {probe.figures[f'{harm.name}_recover_ms']:.0f} ms"
         for harm in harms
     ]
-    left_out = "" if len(harms) > 1 else " It runs in a container, and so was not killed."
     return f"{'; '.join(said)}.{left_out}"
+
+
+def _all_faults(probe: Probe, url: str, harms: Iterable[_Harm], deadline_ms: int) -> list[str]:
+    with client(url, wait_s=deadline_ms / 1000 + _HANGS_S) as connection:
+        tried = [(harm, _Tried(probe, connection, harm, deadline_ms)) for harm in harms]
+        return [f"{harm.title}: {fault}" for harm, each in tried for fault in each.faults(probe.store)]
+
+
+@contextmanager
+def _slowed(probe: Probe, slow_ms: int) -> Iterator[tuple[_Harm, str]]:
+    """Give a way to the store that can be made slow, and its URL; raises Unrelayable."""
+    processes = probe.subject.processes
+    assert processes is not None  # noqa: S101 - its store is ours
+    with between(processes, probe.store.url, rtt_ms=0, log=probe.subject.folder / "relay.log") as (link, url):
+        yield _Harm("slow", lambda _: link.slow(slow_ms), lambda _: link.slow(0), sessions=True), url
 
 
 class _Tried:

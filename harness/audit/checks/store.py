@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.audit.agent import Agent
 from harness.audit.check import Failed, Skipped, check
@@ -121,7 +121,7 @@ def _by_app(probe: Probe) -> tuple[float, float, str]:
     return _each(read - begun), _each(written - read), "the app's own count"
 
 
-def _unhurried(probe: Probe) -> dict[str, float]:
+def _unhurried(probe: Probe) -> dict[str, Any]:
     """Give a session a long life, so that none is due to be extended while it is counted."""
     return {name: _HOUR_S for name in ("idle_s",) if name in probe.options}
 
