@@ -36,20 +36,13 @@ def write(run: str | Path | Recorded) -> list[Path]:
     recorded = load(run) if isinstance(run, (str, Path)) else run
     folder = recorded.folder / "report"
     if view.only_audited(recorded.run):
-        texts, drawn = _audited(recorded.run), []
+        texts, drawn = _audited(recorded.run) | {"audits.csv": csv.audits(recorded.run)}, []
     else:
         from reports import charts  # noqa: PLC0415 - drawing takes a second to import
 
         drawn = list(charts.draw(recorded))
         texts = (_compared if recorded.run.judgement is None else _judged)(recorded.run, drawn)
-    if recorded.run.audits:
-        texts["audits.csv"] = csv.audits(recorded.run)
-    if any(trial.checked for trial in recorded.run.trials):
-        texts["correctness.csv"] = csv.answers(recorded.run)
-    if any(trial.fault is not None for trial in recorded.run.trials):
-        texts["outages.csv"] = csv.outages(recorded.run)
-    if any(variant.rtt_ms is not None for variant in recorded.run.variants):
-        texts["distances.csv"] = csv.distances(recorded.run)
+        texts |= csv.every(recorded.run)
     pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
     contents = {name: text.encode() for name, text in texts.items()} | pictures
     for name, content in contents.items():
@@ -59,15 +52,12 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
 def _compared(run: Run, drawn: list[Chart]) -> dict[str, str]:
     """Return the files of a run that compares variants."""
-    from reports import csv, html, markdown  # noqa: PLC0415 - as above
+    from reports import html, markdown  # noqa: PLC0415 - as above
 
-    texts = {
+    return {
         "index.html": html.render(run, drawn),
         "report.md": markdown.render(run, [(chart.title, f"charts/{chart.name}.png") for chart in drawn]),
-        "variants.csv": csv.variants(run),
-        "trials.csv": csv.trials(run),
     }
-    return texts | ({"told.csv": csv.told(run)} if run.told else {})
 
 
 def _audited(run: Run) -> dict[str, str]:
@@ -84,7 +74,7 @@ def _audited(run: Run) -> dict[str, str]:
 
 def _judged(run: Run, drawn: list[Chart]) -> dict[str, str]:
     """Return the files of a regression check."""
-    from reports import csv, html, judged_json, junit, pull_request  # noqa: PLC0415 - as above
+    from reports import html, judged_json, junit, pull_request  # noqa: PLC0415 - as above
 
     if (judgement := run.judgement) is None:
         return {}
@@ -93,5 +83,4 @@ def _judged(run: Run, drawn: list[Chart]) -> dict[str, str]:
         "pull_request.md": pull_request.render(run, judgement),
         "junit.xml": junit.render(run, judgement),
         "judgement.json": judged_json.render(run, judgement),
-        "trials.csv": csv.trials(run),
     }

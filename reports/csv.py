@@ -23,9 +23,14 @@ def table(run: Run, name: str) -> str:
 
 
 def every(run: Run) -> dict[str, str]:
-    """Return every table that has a row, by the names of files; long forms of what is there anyway are left out."""
-    found = {f"{name}.csv": table(run, name) for name in rows.OF if name != "summaries"}
-    return {name: text for name, text in found.items() if text.count("\n") > 1}
+    """Return every table that has a row, and those of variants and trials in any case, by the names of files.
+
+    What is there anyway is not there in long form besides.
+    """
+    found = {name: table(run, name) for name in rows.OF if name != "summaries"}
+    return {
+        f"{name}.csv": text for name, text in found.items() if name in {"variants", "trials"} or text.count("\n") > 1
+    }
 
 
 def variants(run: Run) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reports import frames, stats, tables, told
 from reports import outline as outlines
-from reports import stats, tables, told
 from reports.files import read_run, read_trials
+from reports.frames import documented
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    import pyarrow as pa
 
     from reports.format import Run, Trial
     from reports.outline import Outline
@@ -22,52 +22,88 @@ if TYPE_CHECKING:
 
 @dataclass
 class Recorded:
-    """A run and its folder. The properties are tidy pandas frames; each reads its files once."""
+    """A run and its folder, with tidy pandas frames of all that it holds, each made once and when it is asked for.
+
+    `variants`, `summaries`, `trials`, `steps`, `capacities`, `told`, `comparisons`, `audits`, `correctness`,
+    `outages` and `distances` come from `run`; `requests()` and `resources()` read the trials' files each time. A frame
+    has all its columns even where the run has no row for it; units are in their names. `help(Recorded.trials)`, as of
+    every other, lists the columns, and so does docs/tables.md.
+    """
 
     folder: Path
     run: Run
     _outlines: dict[tuple[int, int], Outline | None] = field(default_factory=dict, repr=False)
 
+    @documented("variants")
     @cached_property
-    def requests(self) -> pd.DataFrame:
-        """Every request of every trial: `trial`, `block`, `purpose`, `variant` and `state`, then the file's columns."""
-        return self._frame(tables.read_requests)
+    def variants(self) -> pd.DataFrame:  # noqa: D102 - documented by its table, as all below
+        return frames.frame(self.run, "variants")
 
+    @documented("summaries")
     @cached_property
-    def resources(self) -> pd.DataFrame:
-        """Every resource sample, likewise; `variant` is missing where the arms share the process."""
-        return self._frame(tables.read_resources)
+    def summaries(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "summaries")
 
+    @documented("trials")
     @cached_property
-    def trials(self) -> pd.DataFrame:
-        """One row per trial and arm, with the metrics of `stats.METRICS`."""
-        import pandas as pd  # noqa: PLC0415 - a table in the terminal need not wait for it
+    def trials(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "trials")
 
-        return pd.DataFrame(
-            {
-                "trial": trial.number,
-                "block": trial.block,
-                "attempt": trial.attempt,
-                "purpose": trial.purpose,
-                "rate_per_s": (trial.load or self.run.plan.load).rate_per_s,
-                "variant": arm.variant,
-                "state": trial.verdict.state,
-                **(stats.metrics(arm.figures, arm.closed) if arm.figures else {}),
-            }
-            for trial in self.run.trials
-            for arm in trial.arms
-        )
-
+    @documented("steps")
     @cached_property
-    def summaries(self) -> pd.DataFrame:
-        """One row per variant and metric: `median`, `min`, `max`, `trials`."""
-        import pandas as pd  # noqa: PLC0415 - as above
+    def steps(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "steps")
 
-        return pd.DataFrame(
-            {"variant": summary.variant, "metric": metric, **spread.model_dump()}
-            for summary in self.run.summaries
-            for metric, spread in summary.metrics.items()
-        )
+    @documented("capacities")
+    @cached_property
+    def capacities(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "capacities")
+
+    @documented("told")
+    @cached_property
+    def told(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "told")
+
+    @documented("comparisons")
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "comparisons")
+
+    @documented("audits")
+    @cached_property
+    def audits(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "audits")
+
+    @documented("correctness")
+    @cached_property
+    def correctness(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "correctness")
+
+    @documented("outages")
+    @cached_property
+    def outages(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "outages")
+
+    @documented("distances")
+    @cached_property
+    def distances(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "distances")
+
+    @documented("requests")
+    def requests(self, trial: int | None = None, variant: str | None = None) -> pd.DataFrame:
+        """Of one trial or one variant, or of all: those of a large run together may be larger than memory.
+
+        Raises KeyError for a trial or a variant that the run does not have, and RunUnreadable for a damaged file.
+        """
+        return frames.requests(self.folder, self.run, trial, variant)
+
+    @documented("resources")
+    def resources(self, trial: int | None = None, variant: str | None = None) -> pd.DataFrame:
+        """Of one trial or one variant, or of all; `variant` is missing where several arms share the process.
+
+        Raises KeyError for a trial or a variant that the run does not have, and RunUnreadable for a damaged file.
+        """
+        return frames.resources(self.folder, self.run, trial, variant)
 
     def outline(self, trial: Trial, arm: int) -> Outline | None:
         """Return what charts draw of an arm of a trial, or None when it has no requests.
@@ -79,28 +115,6 @@ class Recorded:
             table = tables.read_requests(self.folder, trial.number)
             self._outlines[key] = None if table is None else outlines.outline(table, trial, arm)
         return self._outlines[key]
-
-    def _frame(self, read: Any) -> pd.DataFrame:
-        import pandas as pd  # noqa: PLC0415 - as above
-
-        frames = []
-        for trial in self.run.trials:
-            table: pa.Table | None = read(self.folder, trial.number)
-            if table is None:
-                continue
-            frame = table.to_pandas()
-            names = {place: arm.variant for place, arm in enumerate(trial.arms)}
-            about = {
-                "trial": trial.number,
-                "block": trial.block,
-                "purpose": trial.purpose,
-                "variant": frame["arm"].map(names),
-                "state": trial.verdict.state,
-            }
-            for place, (name, value) in enumerate(about.items()):
-                frame.insert(place, name, value)
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def load(folder: Path) -> Recorded:

@@ -138,19 +138,6 @@ def test_a_report_is_the_same_each_time(recorded: Recorded, written: dict[str, P
     assert {path: path.read_bytes() for path in again} == before
 
 
-def test_frames_are_tidy(recorded: Recorded) -> None:
-    requests, resources = recorded.requests, recorded.resources
-    assert list(requests.columns[:5]) == ["trial", "block", "purpose", "variant", "state"]
-    assert list(requests.columns[5:]) == tables.REQUESTS.names
-    assert set(resources["role"]) == {"app", "store", "generator"}
-    window = requests[(requests["sent_us"] >= 0) & (requests["state"] != "INVALID")]
-    counts = window.groupby("variant", observed=True).size().to_dict()
-    assert counts == {summary.variant: summary.requests for summary in recorded.run.summaries}
-    assert len(recorded.trials) == len(recorded.run.trials)
-    first = recorded.summaries.iloc[0]
-    assert first["median"] == recorded.run.summaries[0].metrics[first["metric"]].median
-
-
 # Machado, Oliveira & Fernandes 2009, severity 1, for linear sRGB.
 SIGHT = {
     "normal": np.eye(3),
