@@ -63,7 +63,8 @@ class Ordeal:
         harm = self._harm
         if harm.began_ns is None or harm.lifted_ns is None:
             return
-        deadline_ms = self._entrant.record.options.get("deadline_ms")
+        variant = self._entrant.record
+        deadline_ms = variant.options.get("deadline_ms")
         trial.outage = outages.outage(
             requests,
             fault=harm.fault,
@@ -80,6 +81,7 @@ class Ordeal:
             trial.outage,
             fault=harm.fault,
             deadline_ms=deadline_ms,
-            durability=self._entrant.record.durability,
+            durability=variant.durability,
             checked=trial.checked,
+            pooled=variant.workers * int(variant.options.get("pool") or 0),
         )

@@ -29,8 +29,8 @@ SUFFERING_US: Final = 50_000
 scheduler and a machine's other guests do reaches tens of ms, a blocked loop the deadline."""
 LEAK_TIMES: Final = 2
 LEAK_MORE: Final = 4
-"""Connections leak when there are more than so many times those before, and by more than so many: a pool that was not
-at its full size before the fault may have grown into it."""
+"""Connections leak when there are more than so many times those before, and by more than so many, and more than the
+pool may have and so many over it: one that was not at its full size before grows into it as requests wait."""
 FELT_SHARE: Final = 0.5
 """A fault was felt when somebody was refused, or waited this share of it."""
 
@@ -47,12 +47,14 @@ def judged(
     deadline_ms: float | None,
     durability: str,
     checked: Mapping[str, Checked] | None = None,
+    pooled: int = 0,
 ) -> Verdict:
     """Judge how an app bore a fault; what the plan asked for is no error, and times here are no latency measurement.
 
     A 503 within the deadline is right while the store is away, and until `RECOVERY_LIMIT_S` after it answers.
     `durability` is what the variant's acknowledged writes survive, as `Variant.durability`: a freeze takes nothing
-    away, a kill what that does not cover, an empty restart everything. `checked` are the trial's, if it has them.
+    away, a kill what that does not cover, an empty restart everything. `checked` are the trial's, if it has them, and
+    `pooled` the connections that the app's pools may hold in all, where that is known.
     """
     failed = [
         *_wrongly_failed(found, deadline_ms),
@@ -66,7 +68,8 @@ def judged(
         ),
     ]
     before, after = found.connections_before, found.connections_after
-    if before is not None and after is not None and after > max(LEAK_TIMES * before, before + LEAK_MORE):
+    most = max(LEAK_TIMES * (before or 0), (before or 0) + LEAK_MORE, pooled + LEAK_MORE)
+    if before is not None and after is not None and after > most:
         failed.append(f"connections to the store leaked: {before} before the fault, {after} at the end")
     invalid, suspect = _unmeasured(found), _unfelt(found, fault)
     reasons = [*failed, *invalid, *suspect]

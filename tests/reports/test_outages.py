@@ -167,6 +167,12 @@ def test_routes_without_a_session_must_not_wait_for_the_store() -> None:
     assert judged(seen(alone)).state == "VALID"
 
 
+def test_a_pool_may_grow_to_its_full_size() -> None:
+    found = seen(rows(), connections_before=6, connections_after=32)
+    assert judged(found, pooled=32).state == "VALID"
+    assert judged(found, pooled=16).state == "FAILED"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "leaks"),
     [(8, 16, False), (8, 17, True), (2, 6, False), (2, 7, True), (0, 4, False), (None, 90, False), (8, None, False)],
