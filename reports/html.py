@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: no script, no request, charts inside, light and dark."""
+"""The report as one page that needs nothing else: no request, charts and script inside, light and dark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from reports import advice, blocks, correctness, details, evidence, findings, matrix, palette, sentences, struck, view
+from reports import (
+    advice,
+    blocks,
+    correctness,
+    details,
+    evidence,
+    findings,
+    interactive,
+    marks,
+    matrix,
+    palette,
+    sentences,
+    struck,
+    view,
+)
 from reports.listings import Struck
 from reports.text import plain
 
@@ -45,6 +59,7 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
         sheet=sheet,
         groups=_groups(columns),
         width=len(columns),
+        places={column.key: place + 1 for place, column in enumerate(columns)},
         durability=view.durability,
         beside=findings.beside(run),
         details=details.tables(run),
@@ -110,7 +125,11 @@ def _page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: An
     slots = {name: f"v{place}" for place, name in enumerate(styles)}
     colours = {name.lower(): getattr(palette, name) for name in palette.THEMED}
     colours |= {slots[name]: (style.light, style.dark) for name, style in styles.items()}
+    script = interactive.script()
     return environment.get_template(template).render(
+        script=script, policy=interactive.policy, contents=interactive.contents, ids=interactive.Ids(),
+        whose=interactive.whose, columns=interactive.columns, listed=marks.listing,
+        known={listing.key for listing in parts["details"]},
         run=run, standings=view.standings(run), sections=sections, styles=styles, slots=slots, colours=colours,
         audits=matrix.matrix(run), signs=matrix.SIGNS, figures=evidence.figures, **parts,
     )  # fmt: skip

@@ -50,10 +50,9 @@ class Page(HTMLParser):
         elif tag == "tr":
             self._rows.append([])
         elif tag in {"td", "th"}:
-            self._cell = Cell(tag, attributes)
+            value = attributes.get("data-value")
+            self._cell = Cell(tag, attributes, value=None if value is None else float(value))
             self._rows[-1].append(self._cell)
-        elif tag == "data" and self._cell is not None:
-            self._cell.value = float(attributes["value"] or "nan")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))

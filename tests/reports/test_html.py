@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reports
-from reports import palette, units, view
+from reports import interactive, palette, units, view
 from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
 
@@ -72,13 +74,19 @@ def test_every_variant_is_in_the_table(recorded: Recorded, page: Page) -> None:
 
 def test_the_page_asks_for_nothing(page: Page) -> None:
     tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "img", "iframe", "object", "embed", "image", "base", "form"}
+    assert not tags & {"img", "iframe", "object", "embed", "image", "base", "form"}
+    assert [attributes for tag, attributes in page.elements if tag == "script"] == [{}]
     for _, attributes in page.elements:
         for key in ("src", "href", "xlink:href", "action"):
             assert (attributes.get(key) or "#").startswith(("#", "data:"))
         assert not [key for key in attributes if key.startswith("on")]
     policy = next(attributes for _, attributes in page.elements if attributes.get("http-equiv"))
-    assert policy["content"] == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    digest = base64.b64encode(hashlib.sha256(interactive.script().encode()).digest()).decode()
+    assert policy["content"] == (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert interactive.script() in page.texts
 
 
 def test_the_page_is_well_nested_and_its_ids_are_its_own(page: Page) -> None:
