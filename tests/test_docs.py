@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
 
 from harness import arms, cli, config, scenarios
+from harness.audit import auditor
 from harness.errors import Exit
 from harness.servers import server
+from reports.audited import STATES
+from reports.faulted import FaultKind
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/ci.md")]
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/ci.md", "docs/correctness.md")
+]
+CORRECTNESS = (ROOT / "docs" / "correctness.md").read_text()
 
 
 def section(title: str) -> str:
@@ -62,6 +68,37 @@ def test_nothing_is_documented_that_is_not_there() -> None:
     assert set(table("Backends and their options")) <= real
 
 
+def test_every_subject_and_option_is_documented() -> None:
+    subjects = arms.describe()["subjects"]
+    rows = table("Session libraries that are not ours")
+    everywhere = set.intersection(*(set(each["options"]["properties"]) for each in subjects.values()))
+    for name, each in subjects.items():
+        assert f"`{name}`" in section("Session libraries that are not ours")
+        assert f"| `{name}` |" in CORRECTNESS
+        for option, schema in each["options"]["properties"].items():
+            owners = rows[option][0]
+            assert owners == "all" if option in everywhere else f"`{name}`" in owners, f"{option} of {name}"
+            for value in schema.get("enum", []):
+                assert f"`{value}`" in rows[option][1], f"{name}:{option}={value}"
+
+
+def test_every_check_state_and_fault_is_documented() -> None:
+    for check in auditor.all_checks():
+        quick = ", *quick*" if check.quick else ""
+        assert f"| {check.number}{quick} | `{check.name}` | {check.claim} | {check.source} |" in CORRECTNESS
+    for state in STATES:
+        assert f"| {state} |" in CORRECTNESS
+    for kind in get_args(FaultKind):
+        assert f"| `{kind}`" in CORRECTNESS
+
+
+def test_every_property_that_load_is_checked_for_is_documented() -> None:
+    names = re.findall(r'^ +"(\w+)",$', (ROOT / "scenarios" / "steps.py").read_text(), re.MULTILINE)
+    assert "isolation" in names
+    for name in names:
+        assert f"| `{name}` |" in CORRECTNESS
+
+
 def test_every_scenario_and_parameter_is_documented() -> None:
     rows = table("Scenarios and their parameters")
     assert rows.keys() == scenarios.discover().keys()
@@ -78,10 +115,12 @@ def test_every_verb_and_option_is_documented() -> None:
         ("run", "The command line", "option of `run`"),
         ("regress", "Did my change slow it down?", "option of `regress`"),
         ("selftest", "Did my change slow it down?", "option of `selftest`"),
+        ("audit", "Is it right?", "option of `audit`"),
     ):
         block = section(heading).partition(f"| {first} |")[2].partition("\n\n")[0]
         documented = set(re.findall(r"`(--[a-z-]+)", "\n".join(row.split(" | ")[0] for row in block.splitlines())))
-        options = {name for parameter in verbs[verb].params for name in parameter.opts if name.startswith("--")}
+        given = (name for parameter in verbs[verb].params for name in (*parameter.opts, *parameter.secondary_opts))
+        options = {name for name in given if name.startswith("--")}
         assert documented - {"--debug"} == options, verb
 
 
