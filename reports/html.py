@@ -47,7 +47,7 @@ class _Group:
 def render(run: Run, charts: Sequence[Chart]) -> str:
     """Return the page of a run that compares variants."""
     columns, sheet = view.columns(run), view.sheet(run)
-    return _page(
+    return page(
         "index.html",
         run,
         {
@@ -79,7 +79,7 @@ def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
         "looks": ", ".join(map(str, judgement.looks)),
         "again": advice.command(run, judgement),
     }
-    return _page(
+    return page(
         "judged.html",
         run,
         {"Charts": _of(charts, "summary"), "Every block": _of(charts, "timeline")},
@@ -100,7 +100,7 @@ def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
 def audited(run: Run) -> str:
     """Return the page of a run that is only an audit: what it came to, the matrix, all the evidence."""
     heading = f"{view.title(run)}: {matrix.headline(run)}"
-    return _page(
+    return page(
         "audit.html",
         run,
         {},
@@ -113,7 +113,11 @@ def audited(run: Run) -> str:
     )
 
 
-def _page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any) -> str:
+def page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any) -> str:
+    """Return a page out of a template that extends base.html; `run` gives it its colours, servers and audits.
+
+    `parts` are what the template asks for, and for base.html `title`, `details` (listings) and `facts`.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"),
         autoescape=True,
