@@ -95,7 +95,7 @@ def measured(run: Run, name: str) -> Measured:
     """Return a variant's latency trials; a block's last attempt that counts stands for it."""
     found = Measured(name)
     for trial in run.trials:
-        figures = next((arm.figures for arm in trial.arms if arm.variant == name), None)
+        figures, closed = next(((arm.figures, arm.closed) for arm in trial.arms if arm.variant == name), (None, None))
         if trial.purpose != "latency" or not any(arm.variant == name for arm in trial.arms):
             continue
         found.trials += 1
@@ -106,7 +106,7 @@ def measured(run: Run, name: str) -> Measured:
             found.suspect.append(trial)
         if figures is not None:
             # What is only known to be longer is no figure to divide by.
-            known = stats.metrics(figures)
+            known = stats.metrics(figures, closed)
             found.blocks[trial.block] = {each: value for each, value in known.items() if each not in figures.at_least}
             found.lags_us += [known[each] for each in known if each == "dispatch_lag_p50_us"]
     return found

@@ -9,7 +9,7 @@ from reports import units
 from reports.units import MISSING, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from reports.environment import Environment
     from reports.format import Plan, Run, Variant
@@ -28,15 +28,16 @@ class Difference:
     b: str
 
 
-def of(run: Run) -> dict[str, str]:
+def of(run: Run, variants: Iterable[str] | None = None) -> dict[str, str]:
     """Return every fact that a run's figures rest on, by its plain name, such as "CPU" or "driver of redis".
 
+    Of its variants only those of these names are told, where names are given.
     Runs that agree in all of them may be set side by side, though never a gate upon it. The kernel counts with its
     patch, since mitigations come with one. What is not here is the code under test, and what `beside` returns.
     """
     found = _of_run(run)
-    for variant in run.variants:
-        found |= _of_variant(variant)
+    for name in [each.name for each in run.variants] if variants is None else variants:
+        found |= _of_variant(run.variant(name))
     return found
 
 
@@ -46,7 +47,7 @@ def differences(a: Run, b: Run, variants: Iterable[str]) -> list[Difference]:
     for name in variants:
         first |= _of_variant(a.variant(name))
         second |= _of_variant(b.variant(name))
-    return _apart(first, second)
+    return apart(first, second)
 
 
 def beside(a: Run, b: Run, variants: Iterable[str]) -> list[Difference]:
@@ -56,10 +57,11 @@ def beside(a: Run, b: Run, variants: Iterable[str]) -> list[Difference]:
         for run, facts in ((a, first), (b, second)):
             if digest := run.variant(name).source.get("digest"):
                 facts[f"code of {name}"] = digest[:12]
-    return _apart(first, second)
+    return apart(first, second)
 
 
-def _apart(a: dict[str, str], b: dict[str, str]) -> list[Difference]:
+def apart(a: Mapping[str, str], b: Mapping[str, str]) -> list[Difference]:
+    """Return the facts in which two sets of them differ."""
     pairs = ((what, a.get(what, MISSING), b.get(what, MISSING)) for what in dict.fromkeys([*a, *b]))
     return [Difference(what, one, other) for what, one, other in pairs if one != other]
 
@@ -116,6 +118,7 @@ def _of_variant(variant: Variant) -> dict[str, str]:
         f"backend of {name}": variant.backend,
         **{f"option {option} of {name}": str(value) for option, value in sorted(variant.options.items())},
         f"workers of {name}": str(variant.workers),
+        f"round-trip time of {name}": "" if variant.rtt_ms is None else f"{variant.rtt_ms:g} ms by a relay",
         f"driver of {name}": variant.driver,
         f"Python of {name}": variant.python,
         f"durability of {name}": variant.durability,

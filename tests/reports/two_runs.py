@@ -49,6 +49,7 @@ FORBIDS: dict[str, tuple[str, Any]] = {
     "variants.redis.backend": ("backend of redis", "redis_twin"),
     "variants.redis.options.pool": ("option pool of redis", 64),
     "variants.redis.workers": ("workers of redis", 2),
+    "variants.redis.rtt_ms": ("round-trip time of redis", 4.0),
     "variants.redis.driver": ("driver of redis", "redis 7.1.0"),
     "variants.redis.durability": ("durability of redis", "process restart"),
     "variants.redis.python": ("Python of redis", "3.13.1"),
