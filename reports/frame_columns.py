@@ -287,6 +287,7 @@ OUTAGES: Final = Table(
         Column("hung", "Int64", "requests that were never answered"),
         Column("recovered_us", "Int64", "from here on no request failed for want of a store; missing: they did"),
         Column("recovery_ms", "float64", "from the store's answer to there"),
+        Column("failed_after", "Int64", "requests that failed between the two"),
         Column("strays", "Int64", "failures behind that, too few and too late to be part of it"),
         Column("failed_before", "Int64", "requests that had failed before the fault"),
         Column("sessions_lost", "Int64", "times that users found themselves logged out"),

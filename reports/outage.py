@@ -73,6 +73,8 @@ class Outage(Data):
     """From here on no request failed for want of a store any more, `strays` left out; null: they did to the end."""
     recovery_ms: float | None = None
     """From the store's answer to there: 0 when the app was back first."""
+    failed_after: int = 0
+    """Requests that failed for want of a store behind its answer, until there."""
     strays: int = 0
     """Requests that failed later, so few and so late that they are no part of the recovery."""
     sessions_lost: int = 0

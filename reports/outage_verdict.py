@@ -109,9 +109,8 @@ def _unrecovered(found: Outage) -> list[str]:
         return []
     limit = f"(limit {RECOVERY_LIMIT_S:g} s)"
     if found.recovery_ms is not None and found.recovery_ms > RECOVERY_LIMIT_S * 1e3:
-        return [
-            f"requests failed until {significant(found.recovery_ms / 1e3)} s after the store answered again {limit}"
-        ]
+        failed, last = plural(found.failed_after, "request"), significant(found.recovery_ms / 1e3)
+        return [f"{failed} failed after the store had answered again, the last {last} s later {limit}"]
     after, left_s = stage(found.stages, "after"), seen_s(found)
     if found.recovered_us is None and left_s >= RECOVERY_LIMIT_S and after is not None and after.arrivals:
         return [f"requests failed to the end, {significant(left_s)} s after the store answered again {limit}"]

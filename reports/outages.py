@@ -189,7 +189,7 @@ def _recovery(found: Outage, asked: _Asked, sent_us: Ints, answered_us: int) -> 
         if len(failed) - quiet > tolerated:
             break
         kept = quiet
-    found.strays = len(failed) - kept
+    found.failed_after, found.strays = kept, len(failed) - kept
     recovered_us = int(failed[kept - 1]) if kept else answered_us
     if (one_of(RIGHT)[asked.kinds] & (sent_us >= recovered_us)).any():
         found.recovered_us = recovered_us

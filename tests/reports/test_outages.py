@@ -43,6 +43,7 @@ def test_a_fault_is_found_as_it_was() -> None:
     assert (found.first_error_us, found.first_error_status) == (BEGAN_US + 4_000, 503)
     assert found.slowest_error_us == 4_000
     assert (found.refused, found.refused_late, found.hung, found.strays, found.failed_before) == (216, 0, 0, 0, 0)
+    assert found.failed_after == 36
     # The last that was refused was meant to start 10 ms before the app was back.
     assert found.recovered_us == RECOVERED_US - 10_000 + 4_000
     assert found.recovery_ms == 394
@@ -112,7 +113,7 @@ def test_a_refusal_is_late_by_what_the_app_took_and_not_by_its_wait_for_a_user()
     ("back_s", "state", "said"),
     [
         (6.9, "VALID", None),
-        (7.5, "FAILED", "requests failed until 2.49 s after the store answered again (limit 2 s)"),
+        (7.5, "FAILED", "225 requests failed after the store had answered again, the last 2.49 s later (limit 2 s)"),
         (11.0, "FAILED", "requests failed to the end, 5.00 s after the store answered again (limit 2 s)"),
     ],
 )
