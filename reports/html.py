@@ -105,7 +105,7 @@ def audited(run: Run) -> str:
         run,
         {},
         title=heading,
-        heading=heading,
+        headline=heading,
         missing=matrix.missing(run),
         why=struck.WHY if struck.checks(run) else "",
         details=[],

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import reports
-from reports import audit_json, audit_junit, audit_markdown, bars, canvas, html, ladder, markdown, matrix, palette
+from reports import audit_json, audit_junit, audit_markdown, bars, canvas, html, ladder, markdown, matrix, palette, view
 from reports import csv as exported
 from reports.audited import MATTERS, STATES, Audit
 from reports.files import read_run, write_run
@@ -111,6 +111,7 @@ def test_all_evidence_is_on_the_page(only: Run) -> None:
     content = html.audited(only)
     page = Page(content)
     shown = " ".join(" ".join(page.texts).split())
+    assert page.texts.count(f"{view.title(only)}: {matrix.headline(only)}") == 2  # its title, and its first heading
     for audit in only.audits:
         for each in audit.checks:
             rows = page.tables[f"audit-{audit.variant.replace(':', '-').replace('=', '-')}-{each.number}-exchanges"]
