@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reports.data import Recorded
     from reports.faulted import Fault
-    from reports.format import Run
+    from reports.format import Run, Trial
     from reports.outage import Outage
     from reports.outage_bins import Bins, Kind
     from reports.outage_listing import Faulted
@@ -80,7 +80,7 @@ def _chart(run: Run, name: str, shown: Sequence[_Shown], styles: Mapping[str, St
     on = Canvas(
         f"fault-{name}",
         _title(shown[0].each.fault),
-        view.caption(run),
+        [_about(run, shown[0].each.trial), *view.caption(run)],
         len(shown) * deep + _FOOT + _LINE * len(rows),
     )
     limits_ms = _limits(shown)
@@ -106,6 +106,11 @@ def _chart(run: Run, name: str, shown: Sequence[_Shown], styles: Mapping[str, St
     for row, line in enumerate(rows):
         _legend(on, under + _FOOT + row * _LINE - 4, line, styles[shown[0].each.variant])
     return on
+
+
+def _about(run: Run, trial: Trial) -> str:
+    told = trial.load or run.plan.load
+    return f"A trial of its own for each variant: {view.load(told)}, a window of {units.seconds(trial.window_s)}."
 
 
 def _title(fault: Fault) -> str:
@@ -176,11 +181,13 @@ def _answers(axes: Axes, binned: Bins, style: Style, ends: tuple[float, float]) 
     axes.axhline(0, color=MUTED, linewidth=0.7)
     middle = (binned.edges_s[:-1] + binned.edges_s[1:]) / 2
     for counts, end, sign in ((right, high, 1), (down, low, -1)):
-        for place in np.flatnonzero(counts > abs(end)):
-            # Beyond the scale: cut off, and its number beside it.
+        beyond = np.flatnonzero(counts > abs(end))
+        for group in np.split(beyond, np.flatnonzero(np.diff(beyond) > 1) + 1) if len(beyond) else ():
+            # Beyond the scale: cut off, with the numbers of neighbours beside the last of them.
+            said = ", ".join(f"{counts[each]:,}" for each in group)
             axes.text(
-                middle[place] + 0.1, end - sign * abs(high - low) * 0.01, f"{counts[place]:,}", size=SMALL - 1.5,
-                color=INK, va="top" if sign > 0 else "bottom", clip_on=True,
+                middle[group[-1]] + 0.1, end - sign * abs(high - low) * 0.01, said,
+                size=SMALL - 1.5, color=INK, va="top" if sign > 0 else "bottom", clip_on=True,
             )  # fmt: skip
     names = {0.0: "0", ends[1]: f"{ends[1]:,.0f}"}
     if ends[0] > (high - low) * 0.2:
