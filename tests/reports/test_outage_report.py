@@ -173,7 +173,8 @@ def test_a_chart_says_what_came_of_the_fault(harmed: Recorded) -> None:
 
 def test_hostile_names_stay_text_in_tables_and_charts(harmed: Recorded) -> None:
     run = harmed.run.model_copy(deep=True)
-    names = {"redis": f"redis:{EVIL}", "postgres": "postgres:" + "W" * 200}
+    run.trials = [trial for trial in run.trials if trial.fault is None or trial.fault.kind == "freeze"]
+    names = {"redis": f"redis:{EVIL}", "postgres": "postgres:" + "W" * 60}
     for variant in run.variants:
         variant.name = names.get(variant.name, variant.name)
     for trial in run.trials:
