@@ -17,6 +17,7 @@ from reports import (
     palette,
     struck,
     timeline,
+    tradeoff,
     units,
     view,
 )
@@ -39,6 +40,12 @@ _COST: Final = (
     "crosses zero, no cost was seen."
 )
 _HOW: Final = {
+    "tradeoff": (
+        "The further down and to the right the better, the smaller the cheaper: areas are CPU time of the app per "
+        "request. Lines reach as far as the figures do, from the smallest to the largest block or over their 95 % "
+        "intervals; arrows: nobody knows how much farther. Hollow and in words: not to be trusted. Crossed: the audit "
+        "takes it out of the choice."
+    ),
     "latency": (
         "Marks are medians over the blocks; the pale bar behind a mark reaches from the smallest block to the largest."
     ),
@@ -122,6 +129,7 @@ def _summaries(
 ) -> Iterator[tuple[Canvas | None, str]]:
     """Yield the charts of all variants, each with what it says for those who cannot see it."""
     run = recorded.run
+    yield tradeoff.draw(run, styles, about), tradeoff.describe(run)
     yield bars.latency(run, styles, about), _describe(run, "p50_us", "p50", units.ms, "ms")
     distributed = "The share of requests that took longer than a latency, a panel per variant, a line per trial."
     yield distribution.draw(recorded, styles, about), distributed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports import audit_markdown, findings, view
+from reports import audit_markdown, decision_markdown, findings, view
 from reports.markdown_tables import listing, servers, table
 from reports.text import markdown as escaped
 
@@ -19,6 +19,8 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     sheet = view.sheet(run)
     parts = [
         f"# {escaped(sheet.title)}",
+        *decision_markdown.lead(run),
+        "Where it was measured:",
         "\n".join(f"- {escaped(line)}" for line in [f"Recorded {run.started_at}", *sheet.machine]),
         _figures(sheet, view.columns(run)),
     ]
@@ -30,6 +32,7 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     parts += audit_markdown.audits(run)
     if standings := view.standings(run):
         parts += ["## Servers", servers(standings, view.drivers(run))]
+    parts += decision_markdown.lacking(run)
     if charts:
         parts.append("## Charts")
         parts.extend(f"![{escaped(title)}]({path})" for title, path in charts)

@@ -57,7 +57,13 @@ class Aside:
     @property
     def text(self) -> str:
         """All of it in a line."""
-        return f"{', '.join(self.names)}: {self.mark}{', ' if self.mark else ''}{self.why}"
+        return f"{', '.join(self.names)}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """Mark and why, without the names."""
+        between = " " if self.mark == struck.FAILS else ", " if self.mark else ""
+        return f"{self.mark}{between}{self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +100,14 @@ def candidates(run: Run) -> Candidates:
     for row in rows:
         name = row.variant.name
         if name in out:
-            reasons.append((name, row.audit, struck.reason(out[name]).rstrip(".")))
+            reasons.append((name, struck.FAILS, struck.reason(out[name]).rstrip(".")))
         elif not row.trusted:
             reasons.append((name, row.state, _why(run, row)))
         elif name == run.baseline:
             reasons.append((name, "", "keeps no session, and is only what the others are seen against"))
         elif row.variant.server is not None and row.variant.rtt_ms != nearest:
-            reasons.append((name, "", f"stands {row.variant.rtt_ms:g} ms from its store, farther than the others"))
+            than = "without a relay" if nearest is None else f"at {nearest:g} ms"
+            reasons.append((name, "", f"farther from the store than what is compared here, which stands {than}"))
         else:
             kept.append(row.variant)
     return Candidates(kept, _together(reasons), nearest, len(distances) or 1)
@@ -124,7 +131,7 @@ def _together(reasons: Iterable[tuple[str, str, str]]) -> list[Aside]:
 def costs(variant: Variant) -> str:
     """Return what is given up with a variant that keeps sessions elsewhere than on a server; nothing for others."""
     keeps = variant.traits.get("keeps")
-    return {"process": "one process, lost at its exit", "client": "not revocable"}.get(str(keeps), "")
+    return {"process": "one process, lost at exit", "client": "not revocable"}.get(str(keeps), "")
 
 
 def called(variant: Variant) -> str:

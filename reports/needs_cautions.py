@@ -42,7 +42,7 @@ def _trials(run: Run) -> Iterator[Caution]:
     trials = view.latency_trials(run)
     counted = [trial for trial in trials if trial.verdict.state != "INVALID"]
     if invalid := len(trials) - len(counted):
-        text = f"{invalid} of {plural(len(trials), 'trial')} are INVALID: the machine or the generator was at fault."
+        text = f"INVALID: {invalid} of {plural(len(trials), 'trial')}, by the fault of the machine or of the generator."
         yield Caution("invalid", text)
     if suspect := [trial for trial in counted if trial.verdict.state == "SUSPECT"]:
         names = listed(list(dict.fromkeys(arm.variant for trial in suspect for arm in trial.arms)))
@@ -79,7 +79,8 @@ def _load(run: Run) -> Iterator[Caution]:
     requests = [figures.requests for variant in run.variants for _, figures in view.measured(run, variant.name)]
     beyond = min(requests, default=0) / 100
     if 0 < beyond < _FEWEST_BEYOND:
-        slowest = plural(max(round(beyond), 1), "request")
+        few = max(round(beyond), 1)
+        slowest = "request" if few == 1 else f"{few} requests"
         text = f"p99 of a block rests on its slowest {slowest} of {min(requests):,}: much of it is chance."
         yield Caution("p99", text)
     if not plan.ladder_per_s:

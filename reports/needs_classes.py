@@ -40,7 +40,10 @@ _WITHIN: Final = "power loss within "
 def answers(run: Run, who: Candidates) -> list[Answer]:
     """Return the answers to what a variant is, and to how it bore a fault where one was tried."""
     said = _durability(run, who)
-    said += [_by_trait(run, who, each) for each in _TRAITS]
+    for trait in _TRAITS:
+        # Of an app that is not ours nothing is known beforehand.
+        if any(trait.name in variant.traits for variant in who.variants):
+            said.append(_by_trait(run, who, trait))
     return [*said, *_faults(run, who)]
 
 
@@ -79,8 +82,7 @@ def _by_trait(run: Run, who: Candidates, trait: _Trait) -> Answer:
     unknown = [variant.name for variant in who.variants if trait.name not in variant.traits]
     beside = f" Not known of {listed(unknown)}." if unknown else ""
     if not able:
-        state: State = "unknown" if len(unknown) == len(who.variants) else "nobody"
-        return Answer(trait.key, trait.need, state, [], f"{'Not known.' if state == 'unknown' else f'Nobody.{beside}'}")
+        return Answer(trait.key, trait.need, "nobody", [], f"Nobody.{beside}")
     passed = {
         audit.variant
         for audit in run.audits
@@ -107,7 +109,7 @@ def _fastest(run: Run, variants: Sequence[Variant]) -> tuple[State, list[str], l
     metric = speed(run)
     found = contest(run, variants, metric)
     if found.state == "unknown":
-        return "unknown", [variant.name for variant in variants], []
+        return "only" if len(variants) == 1 else "not told apart", [variant.name for variant in variants], []
     by = "p99" if metric.key == "p99" else "requests/s"
     before = f"fastest of these by {by}" if found.state == "best" else f"by {by}"
     return found.state, found.best, [in_words(run, variants, metric, before=before, next_too=False)]
@@ -135,7 +137,7 @@ def _faults(run: Run, who: Candidates) -> list[Answer]:
         if without := [each.name for each in who.variants if each.server is None]:
             parts.append(f"No store that could fail: {listed(without)}.")
         parts.append("One trial each: who bore it, not who bore it best.")
-        state: State = "not told apart" if len(bore) > 1 else "only" if bore else "nobody"
+        state: State = "not told apart" if len(bore) > 1 else "nobody" if not bore else "best" if failed else "only"
         key = f"fault-{text.partition('@')[0].replace(':', '-')}"
         said.append(Answer(key, f"works through {name}", state, [each.variant for each in bore], " ".join(parts)))
     return said

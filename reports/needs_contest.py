@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FEWEST_FOR_RANGES: Final = 3
 """Of two blocks each the ranges of equals lie apart in one case of three; of three each in one of ten."""
+_SERVED: Final = "On a server"
 _MOST: Final = 4
 """So many figures have room in a sentence."""
 
@@ -40,10 +41,13 @@ class Contest:
 def answers(run: Run, who: Candidates) -> list[Answer]:
     """Return the answers to what was measured: latency, load, CPU, memory."""
     said = [_answer(run, who.variants, metric) for metric in latencies(run)]
+    if run.capacities:
+        said.append(_capacity(run, who))
+    elif run.plan.closed_s or not view.is_open(run):
+        said.append(_answer(run, who.variants, throughput(run)))
     if not view.is_open(run):
         why = "Not known: closed loops wait for the answers, and so have no rate to be compared at."
         said.append(Answer("p99", "lowest p99 at a rate", "unknown", [], why))
-    said.append(_capacity(run, who) if run.capacities else _answer(run, who.variants, throughput(run)))
     return [*said, *(_answer(run, who.variants, metric) for metric in (APP_CPU, CPU, memory(run)))]
 
 
@@ -85,14 +89,16 @@ def in_words(run: Run, variants: Sequence[Variant], metric: Metric, *, before: s
 
     Who does without a server wins most races: how the others stand among themselves is said behind it.
     """
-    found = contest(run, variants, metric)
-    said = f"{_heading(found, before)}{_named(found, variants, next_too=next_too, plainly=bool(before))}."
+    found, behind = contest(run, variants, metric), ""
     served = [variant for variant in variants if not costs(variant)]
     if served and any(costs(variant) for variant in variants if variant.name in found.best):
         among = contest(run, served, metric)
         if among.state != "unknown":
-            said += f" {_heading(among, 'On a server')}{_named(among, served, next_too=next_too)}."
-    return said
+            behind = f" {_heading(among, _SERVED)}{_named(among, served, next_too=next_too)}."
+            # Whoever leads there is said there.
+            next_too = next_too and found.figures[1].variant not in among.best
+    plainly = bool(before)
+    return f"{_heading(found, before)}{_named(found, variants, next_too=next_too, plainly=plainly)}.{behind}"
 
 
 def _heading(found: Contest, before: str) -> str:
@@ -101,7 +107,8 @@ def _heading(found: Contest, before: str) -> str:
     if found.state == "tied":
         how = "tied"
     elif found.state == "not told apart":
-        how = f"cannot be told apart in {plural(found.blocks, 'block')}"
+        # Where something else is said before, it was said in how many blocks.
+        how = "not told apart" if before == _SERVED else f"cannot be told apart in {plural(found.blocks, 'block')}"
     said = f"{before} {how}".strip()
     return f"{said[0].upper()}{said[1:]}: " if said else ""
 
@@ -127,6 +134,12 @@ def _answer(run: Run, variants: Sequence[Variant], metric: Metric) -> Answer:
     if lacking := [variant.name for variant in variants if variant.name not in known]:
         said += f" Not known of {listed(lacking)}."
     return Answer(metric.key, metric.need, found.state, found.best, said, found.figures)
+
+
+def figure(run: Run, variant: Variant, metric: Metric) -> Figure | None:
+    """Return a variant's figure over the blocks that count; None where nobody measured it."""
+    seen = _values(run, variant, metric)
+    return _figure(variant.name, seen, metric) if seen else None
 
 
 def _values(run: Run, variant: Variant, metric: Metric) -> dict[int, tuple[float, bool]]:
@@ -161,7 +174,7 @@ def _relations(
     for a, b in permutations(values, 2):
         if (known := told.get(frozenset((a, b)))) is not None:
             less = known.b if known.change.estimate < 0 else known.a
-            wins = less == a
+            wins = (less == a) != metric.more
             found[a, b] = ("beats" if wins else "") if known.state == "differ" else known.state
         else:
             found[a, b] = _relation(values[a], values[b], metric, pairs)

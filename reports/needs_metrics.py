@@ -101,10 +101,10 @@ def _held(figures: Figures, variant: Variant, kind: str) -> tuple[float, bool] |
 
 
 def _with_store(parts: Mapping[Role, float | None], variant: Variant) -> tuple[float, bool] | None:
-    """Add up the app's and the store's part; None where one is not known."""
+    """Add up the app's and the store's part; where the store's is not known, it is at least the app's."""
     app = parts.get("app")
     store = parts.get("store") if variant.server is not None else 0.0
-    return None if app is None or store is None else (app + store, False)
+    return None if app is None else (app + (store or 0.0), store is None)
 
 
 APP_CPU: Final = Metric(

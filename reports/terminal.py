@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from reports import audit_terminal, findings, grids, judged, view
+from reports import audit_terminal, decision_terminal, findings, grids, judged, view
 from reports.text import plain
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Report:
             return
         sheet = view.sheet(self.run)
         yield Text(plain(sheet.title), style="bold")
+        yield from decision_terminal.screen(self.run)
         for line in sheet.machine:
             yield Text(plain(line), style="dim")
         for table in _figures(sheet.rows, view.columns(self.run), console, options):
@@ -58,6 +59,7 @@ class Report:
             yield grids.listed([(f"[{number}]", note) for number, note in enumerate(sheet.footnotes, 1)])
             yield Text()
         yield grids.listed([("·", remark) for remark in sheet.remarks], style="dim")
+        yield from decision_terminal.lacking(self.run, options)
 
 
 def _figures(

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from reports.data import Recorded
 
-CHARTS = ("latency", "distribution", "load", "throughput", "capacity", "cost-p50", "cost-cpu", "layers", "cpu")
+CHARTS = (
+    "tradeoff",
+    "latency",
+    "distribution",
+    "load",
+    "throughput",
+    "capacity",
+    "cost-p50",
+    "cost-cpu",
+    "layers",
+    "cpu",
+)
 
 
 def test_every_chart_of_open_load_is_there(opened: Recorded, opened_written: dict[str, Path]) -> None:

@@ -1,0 +1,125 @@
+"""Where the names of points go on a chart, so that none lies on another, on a point or on a line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DIRECTIONS: Final = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
+"""Right, left, above, below, and the corners: the earlier, the better it reads."""
+_STEP: Final = 5.0
+_FARTHEST: Final = 16
+_ON_A_NAME: Final = 1e6
+"""A name on a name is worse than any place far from its point."""
+_ON_A_MARK: Final = 60.0
+_ON_A_LINE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in points from the upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """Its right edge."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        """Its lower edge."""
+        return self.top + self.height
+
+    def over(self, other: Box) -> float:
+        """Return how much of it lies on another, in square points."""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return wide * high if wide > 0 and high > 0 else 0.0
+
+    def inside(self, other: Box) -> bool:
+        """Return whether none of it lies outside another."""
+        return (
+            self.left >= other.left
+            and self.right <= other.right
+            and self.top >= other.top
+            and self.bottom <= other.bottom
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point with a name of this size; `radius` is the mark's."""
+
+    x: float
+    y: float
+    radius: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name goes, and whether it stands so far off that a line must lead to it."""
+
+    box: Box
+    led: bool
+
+
+def places(points: Sequence[Point], lines: Sequence[Box], taken: Sequence[Box], within: Box) -> list[Place]:
+    """Return a place for every name, the crowded ones chosen first; `taken` is what no name may lie on.
+
+    `lines` may be crossed where nothing else is free.
+    """
+    marks = [Box(each.x - each.radius, each.y - each.radius, 2 * each.radius, 2 * each.radius) for each in points]
+    names = list(taken)
+    found: dict[int, Place] = {}
+    for number in sorted(range(len(points)), key=lambda each: -_crowd(points, each)):
+        point = points[number]
+        place = min(
+            ((_cost(box, far, names, marks, lines), order, box, far) for order, (box, far) in _around(point, within)),
+            default=None,
+        )
+        box, far = (place[2], place[3]) if place else (_beside(point, (1, 0), 0.0), 0.0)
+        names.append(box)
+        found[number] = Place(box, led=far >= 2 * _STEP)
+    return [found[number] for number in range(len(points))]
+
+
+def _crowd(points: Sequence[Point], number: int) -> float:
+    own = points[number]
+    return sum(1 / (1 + math.hypot(own.x - each.x, own.y - each.y)) for each in points) + own.width / 1e3
+
+
+def _around(point: Point, within: Box) -> list[tuple[int, tuple[Box, float]]]:
+    """Return the places that a name may have: around the mark, and farther and farther from it."""
+    found = []
+    for distance in range(_FARTHEST):
+        for direction in _DIRECTIONS:
+            box = _beside(point, direction, distance * _STEP)
+            if box.inside(within):
+                found.append((box, distance * _STEP))
+    return list(enumerate(found))
+
+
+def _beside(point: Point, direction: tuple[int, int], far: float) -> Box:
+    across, down = direction
+    # Into a corner less of the mark is in the way.
+    reach = (point.radius * (0.75 if across and down else 1)) + 2.5 + far
+    x, y = point.x + across * reach, point.y + down * reach
+    left = x - point.width * (1 - across) / 2
+    return Box(left, y - point.height * (1 - down) / 2, point.width, point.height)
+
+
+def _cost(box: Box, far: float, names: Sequence[Box], marks: Sequence[Box], lines: Sequence[Box]) -> float:
+    on_names = sum(box.over(each) > 0 for each in names)
+    on_marks = sum(box.over(each) > 0 for each in marks)
+    on_lines = sum(box.over(each) for each in lines)
+    return on_names * _ON_A_NAME + on_marks * _ON_A_MARK + on_lines * _ON_A_LINE + far
