@@ -95,6 +95,7 @@ class Store(NetworkStore):
         super().__init__(options, settings, schemes=schemes, durability=_DURABILITY[options.aof])
         self._prefix = f"{settings.namespace}:"
         self._flavour = options.driver
+        self._drops_idle = options.tuning == "well"
         self._client = self._connect(options)
         self._update_if_version = self._client.register_script(_UPDATE_IF_VERSION)
         self._touch = self._client.register_script(_TOUCH)
@@ -236,6 +237,18 @@ class Store(NetworkStore):
         return None if hashed is None else self._prefix + hashed.hex()
 
     async def _ask(self, command: Callable[[], Any]) -> Any:
+        """Run a command, and let go of idle connections when its own is lost.
+
+        redis-py 8 hands those out unseen, so each of them would cost somebody an error long after the server is back.
+        """
+        try:
+            return await self._run(command)
+        except (redis.ConnectionError, RuntimeError) as error:
+            if self._drops_idle and self.is_trouble(error):
+                await self._run(lambda: self._client.connection_pool.disconnect(inuse_connections=False))
+            raise
+
+    async def _run(self, command: Callable[[], Any]) -> Any:
         """Run a command in the way that the driver option tells."""
         if self._flavour == "threads":
             return await asyncio.to_thread(command)

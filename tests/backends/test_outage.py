@@ -284,6 +284,33 @@ def test_killed_in_the_middle_of_a_request_and_restarted_empty(
 
 
 @on(has_server, is_bounded, is_as_durable_as_by_default)
+def test_connections_that_died_idle_cost_nobody_an_error_once_the_server_is_back(
+    store: Store, server: Server, runner: asyncio.Runner
+) -> None:
+    async def fill_the_pool() -> None:
+        await asked(store.open)
+        await recover(store, server)
+        for _ in range(3):
+            await asyncio.gather(*(asked(partial(store.get, mint())) for _ in range(2 * POOL)))
+
+    async def fail() -> None:
+        await unavailable(lambda: store.get(mint()))
+
+    async def work() -> None:
+        assert await asked(partial(store.get, mint())) is None
+        for _ in range(3):
+            assert await asyncio.gather(*(store.get(mint()) for _ in range(2 * POOL))) == [None] * 2 * POOL
+
+    server.start()
+    runner.run(fill_the_pool())
+    server.kill()
+    runner.run(fail())
+    server.stop()
+    server.start()
+    runner.run(work())
+
+
+@on(has_server, is_bounded, is_as_durable_as_by_default)
 def test_a_request_given_up_spoils_none_that_follows(store: Store, server: Server, runner: asyncio.Runner) -> None:
     async def give_up() -> None:
         await asked(store.open)
