@@ -34,58 +34,58 @@ class Recorded:
     run: Run
     _outlines: dict[tuple[int, int], Outline | None] = field(default_factory=dict, repr=False)
 
-    @documented("variants")
     @cached_property
+    @documented("variants")
     def variants(self) -> pd.DataFrame:  # noqa: D102 - documented by its table, as all below
         return frames.frame(self.run, "variants")
 
-    @documented("summaries")
     @cached_property
+    @documented("summaries")
     def summaries(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "summaries")
 
-    @documented("trials")
     @cached_property
+    @documented("trials")
     def trials(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "trials")
 
-    @documented("steps")
     @cached_property
+    @documented("steps")
     def steps(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "steps")
 
-    @documented("capacities")
     @cached_property
+    @documented("capacities")
     def capacities(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "capacities")
 
-    @documented("told")
     @cached_property
+    @documented("told")
     def told(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "told")
 
-    @documented("comparisons")
     @cached_property
+    @documented("comparisons")
     def comparisons(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "comparisons")
 
-    @documented("audits")
     @cached_property
+    @documented("audits")
     def audits(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "audits")
 
-    @documented("correctness")
     @cached_property
+    @documented("correctness")
     def correctness(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "correctness")
 
-    @documented("outages")
     @cached_property
+    @documented("outages")
     def outages(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "outages")
 
-    @documented("distances")
     @cached_property
+    @documented("distances")
     def distances(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "distances")
 

@@ -10,7 +10,6 @@ from reports.frame_columns import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from functools import cached_property
     from pathlib import Path
 
     import pandas as pd
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
 
     from reports.format import Run, Trial
 
-Documented = TypeVar("Documented", bound="Callable[..., Any] | cached_property[Any]")
+Documented = TypeVar("Documented", bound="Callable[..., Any]")
 
 
 def documented(name: str) -> Callable[[Documented], Documented]:
-    """Give a property or a method the documentation of a table: what a row is, and every column."""
+    """Give a method the documentation of a table: what a row is, and every column."""
 
     def document(each: Documented) -> Documented:
         table = TABLES[name]
@@ -104,14 +103,14 @@ def _labelled(table: pa.Table, trial: Trial, names: list[str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - as above
 
     kinds = {str(kind).lower(): kind for kind in (pd.Int8Dtype(), pd.Int16Dtype(), pd.Int32Dtype(), pd.Int64Dtype())}
-    frame = table.to_pandas(types_mapper=lambda kind: kinds.get(str(kind)))
+    frame: pd.DataFrame = table.to_pandas(types_mapper=lambda kind: kinds.get(str(kind)))
     # A request that belongs to an arm is that variant's; what all arms share belongs to none, unless there is but one.
     arms = frame["arm"].fillna(0 if len(names) == 1 else -1).to_numpy(dtype="int64")
     about = {
         "trial": pd.array([trial.number], "Int64").repeat(len(frame)),
         "block": pd.array([trial.block], "Int64").repeat(len(frame)),
         "purpose": _constant(trial.purpose, len(frame)),
-        "variant": pd.Categorical.from_codes(arms, names) if len(set(names)) == len(names) else _twice(arms, names),
+        "variant": _names(arms, names),
         "state": _constant(trial.verdict.state, len(frame)),
     }
     for place, (name, values) in enumerate(about.items()):
@@ -119,15 +118,17 @@ def _labelled(table: pa.Table, trial: Trial, names: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _constant(value: str, count: int) -> pd.Categorical:
+def _constant(value: str, count: int) -> pd.Categorical[str]:
+    import numpy as np  # noqa: PLC0415 - as above
+
+    return _names(np.zeros(count, dtype=np.int8), [value])
+
+
+def _names(places: Any, names: list[str]) -> pd.Categorical[str]:
+    """Return the names at these places; nothing at a negative one. A name may be there twice."""
     import numpy as np  # noqa: PLC0415 - as above
     import pandas as pd  # noqa: PLC0415 - as above
 
-    return pd.Categorical.from_codes(np.zeros(count, dtype=np.int8), [value])
-
-
-def _twice(arms: Any, names: list[str]) -> pd.Categorical:
-    """Return the variants of a trial that has one of them on both arms."""
-    import pandas as pd  # noqa: PLC0415 - as above
-
-    return pd.Categorical([None if place < 0 else names[place] for place in arms], list(dict.fromkeys(names)))
+    once = list(dict.fromkeys(names))
+    codes = np.asarray([*(once.index(name) for name in names), -1])[places]
+    return pd.Categorical.from_codes(codes, categories=pd.Index(once))

@@ -1,0 +1,68 @@
+"""What is published of the formats: JSON Schemas of what is written as JSON, and the columns of every table.
+
+`python -m reports.schemas docs` writes them where they are kept; a test holds them against the code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reports import audit_json, between, compared, format, history, judged_json  # noqa: A004 - the module's name
+from reports.frame_columns import TABLES
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DOCUMENTS: Final[dict[str, tuple[type[BaseModel], str, int]]] = {
+    "run": (format.Run, "run.json of a recorded run", format.SCHEMA_VERSION),
+    "trial": (format.Trial, "trials/NNNN/trial.json of a recorded run", format.SCHEMA_VERSION),
+    "judgement": (judged_json.Document, "report/judgement.json of a regression check", judged_json.SCHEMA_VERSION),
+    "audit": (audit_json.Document, "report/audit.json of an audit", audit_json.SCHEMA_VERSION),
+    "compare": (compared.Across, "compare.json of two runs side by side", compared.VERSION),
+    "verdict": (between.Between, "what compare RUN V1 V2 --json says of two variants", compared.VERSION),
+    "history": (history.History, "history.json of many runs", history.VERSION),
+}
+"""What is published: the model, what it is, and the version that the schema is of."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a document, draft 2020-12; descriptions are those of the models."""
+    model, title, version = DOCUMENTS[name]
+    drawn = model.model_json_schema(mode="serialization")
+    return {"$schema": _DIALECT, **drawn, "title": title, "x-version": version}
+
+
+def columns() -> str:
+    """Return the documentation of every table in Markdown."""
+    about = (
+        "What `reports.load(run)` gives as pandas frames under these names, and `report/NAME.csv` as files where the "
+        "run has a row for it. What is not known is missing, or empty. Units are in the names: µs, bytes, shares of "
+        "one. `requests` and `resources` are methods that read `trials/*/*.parquet`, and take `trial=` and `variant=`."
+    )
+    parts = ["# Tables of a run", about]
+    for table in TABLES.values():
+        lines = [f"| `{each.name}` | {each.kind} | {each.meaning} |" for each in table.columns]
+        parts += [f"## {table.name}", table.about, "\n".join(["| column | type | meaning |", "|---|---|---|", *lines])]
+    return "\n\n".join(parts) + "\n"
+
+
+def texts() -> dict[str, str]:
+    """Return every published file by its path under docs/."""
+    drawn = {f"schema/{name}.json": json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n" for name in DOCUMENTS}
+    return {"tables.md": columns(), **drawn}
+
+
+def main(folder: Path) -> None:
+    """Write the published files into a folder."""
+    for name, text in texts().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
