@@ -67,7 +67,6 @@ class Ordeal:
         deadline_ms = variant.options.get("deadline_ms")
         trial.outage = outages.outage(
             requests,
-            fault=harm.fault,
             through=harm.through,
             began_us=(harm.began_ns - t0_ns) // 1000,
             lifted_us=(harm.lifted_ns - t0_ns) // 1000,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from reports.columns import Ints, Mask
-    from reports.faulted import Fault
 
 __all__ = ["SESSIONLESS", "STRAY_QUIET_S", "STRAY_SHARE", "judged", "outage"]
 
@@ -63,7 +62,6 @@ class _Asked:
 def outage(
     requests: pa.Table,
     *,
-    fault: Fault,
     through: Literal["process", "relay"],
     began_us: int,
     lifted_us: int,
@@ -86,7 +84,6 @@ def outage(
     that answer are left out of this, the last ones, where they come `STRAY_QUIET_S` behind all others: a pool that
     hands out a dead connection once, seconds later, has a flaw, and has recovered. They are counted as strays.
     """
-    del fault  # what was done shows in the requests; whether it was right is `judged`'s to say
     to_us = round(window_s * 1e6)
     mine = (ints(requests, "arm") == arm) & ~among(requests, "phase", ("closed",))
     bare = among(requests, "name", SESSIONLESS)

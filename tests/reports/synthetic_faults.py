@@ -85,7 +85,7 @@ def _trial(  # noqa: PLR0917 - told once, above
     answered_us = lifted_us + (2_100 if fault.kind in {"freeze", "slow"} else 46_000)
     table = tables.write_requests(folder, number, _rows(fault, bearing, (began_us, answered_us), dice))
     found = outages.outage(
-        table, fault=fault, through="relay" if fault.kind == "slow" else "process", began_us=began_us,
+        table, through="relay" if fault.kind == "slow" else "process", began_us=began_us,
         lifted_us=lifted_us, answered_us=answered_us, window_s=WINDOW_S, deadline_ms=DEADLINE_US / 1e3,
         connections_before=10, connections_after=10 + 23 * (bearing.hangs > 0),
     )  # fmt: skip

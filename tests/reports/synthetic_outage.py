@@ -56,10 +56,10 @@ def rows(app: App = App(), window_s: float = WINDOW_S) -> list[dict[str, Any]]:
     return made
 
 
-def seen(made: list[dict[str, Any]], kind: FaultKind = "kill", **facts: Any) -> Outage:
+def seen(made: list[dict[str, Any]], **facts: Any) -> Outage:
     """Return what requests saw of the store's absence; `facts` are in place of what was so here."""
     known: dict[str, Any] = {
-        "fault": fault(kind), "through": "process", "began_us": BEGAN_US, "lifted_us": LIFTED_US,
+        "through": "process", "began_us": BEGAN_US, "lifted_us": LIFTED_US,
         "answered_us": ANSWERED_US, "window_s": WINDOW_S, "deadline_ms": DEADLINE_MS, "connections_before": 8,
         "connections_after": 9,
     }  # fmt: skip

@@ -208,7 +208,7 @@ def test_what_may_be_lost_is_what_the_store_does_not_keep(  # noqa: PLR0917 - a 
     status: int,
 ) -> None:
     gone = [tabled.arrival(6_000_000 + at, status=status, outcome="wrong_answer") for at in range(lost)]
-    found = seen([*rows(), *gone], kind, through=through)
+    found = seen([*rows(), *gone], through=through)
     assert (found.sessions_lost, found.updates_lost) == ((lost, 0) if status == 401 else (0, lost))
     verdict = judged(found, kind, durability, slow_ms=300.0 if kind == "slow" else None)
     assert verdict.state == ("VALID" if excused else "FAILED")
@@ -233,7 +233,7 @@ def test_what_failed_before_is_not_the_fault_s_doing() -> None:
 )
 def test_a_fault_that_nobody_felt_is_suspect(kind: FaultKind, longest_ms: int, felt: bool) -> None:  # noqa: FBT001 - a table
     waited = tabled.arrival(3_000_000, longest_ms * 1_000, status=200)
-    verdict = judged(seen([*rows(App(back_us=0)), waited], kind), kind, slow_ms=300.0 if kind == "slow" else None)
+    verdict = judged(seen([*rows(App(back_us=0)), waited]), kind, slow_ms=300.0 if kind == "slow" else None)
     assert verdict.state == ("VALID" if felt else "SUSPECT")
     assert felt or verdict.reasons[0].startswith("the fault was not felt")
 
