@@ -42,3 +42,13 @@ def test_an_app_that_somebody_else_runs_is_not_asked_what_it_cannot_tell(bench: 
     with bench.elsewhere("memory") as theirs:
         checks = bench.audit(theirs, *ALL)
     assert {check.state for check in checks.values()} == {"SKIPPED"}
+
+
+def test_what_is_on_the_wire_is_counted_both_ways(bench: Bench) -> None:
+    (check,) = bench.audit(bench.subject("redis"), AMPLIFICATION).values()
+    assert check.state == "PASS"
+    figures = check.figures
+    assert (figures["round_trips_per_read"], figures["round_trips_per_write"]) == (1, 2)
+    # The session goes out on a read, and out and in again on a write.
+    assert figures["to_store_bytes_per_read"] < 1000 < figures["from_store_bytes_per_read"]
+    assert min(figures["to_store_bytes_per_write"], figures["from_store_bytes_per_write"]) > 1000

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.audit.agent import Agent
 from harness.audit.check import Failed, Skipped, check
 from harness.audit.cookies import parsed, session_cookie
+from harness.link import Unrelayable, between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.audit.probe import Probe
+    from harness.link import Link
     from harness.servers.kind import Counters
 
 _VISITS: Final = 10
@@ -74,8 +77,9 @@ def amplification(probe: Probe) -> str:
 
     By the server's own counters where it is known: an app serves one login, another one a login and the reads, a third
     a login and the writes, and each is ended before the server is asked, since its connections may keep their counts to
-    themselves until they close. Elsewhere by what the app says that it has asked of its store (GET /count). The bytes
-    are those of the log that makes writes durable, with the server's housekeeping: for them there is no bound.
+    themselves until they close. Elsewhere by what the app says that it has asked of its store (GET /count). Bytes are
+    figures without a bound: those of the log that makes writes durable, with the server's housekeeping, and those on
+    the wire both ways, where a relay can stand on it, with what the driver says to its server besides.
     """
     per_read, per_write, source = _by_server(probe) if probe.subject.store is not None else _by_app(probe)
     probe.figures |= {"writes_per_read": per_read, "writes_per_write": per_write}
@@ -89,9 +93,9 @@ def amplification(probe: Probe) -> str:
 
 def _by_server(probe: Probe) -> tuple[float, float, str]:
     """Ask the server's own counters; returns writes per read, per write, and who counted."""
-    fixed = _counted(probe, lambda _: None)
-    read = _counted(probe, _read)
-    written = _counted(probe, _write)
+    fixed = _counted(probe, "", lambda _: None)
+    read = _counted(probe, "read", _read)
+    written = _counted(probe, "write", _write)
     probe.figures["store_reads_per_read"] = _each(read.reads - fixed.reads)
     if written.written_bytes is not None and fixed.written_bytes is not None:
         probe.figures["written_bytes_per_write"] = _each(written.written_bytes - fixed.written_bytes)
@@ -99,13 +103,36 @@ def _by_server(probe: Probe) -> tuple[float, float, str]:
     return _each(read.writes - fixed.writes), _each(written.writes - fixed.writes), server
 
 
-def _counted(probe: Probe, requests: Callable[[Agent], None]) -> Counters:
+def _counted(probe: Probe, what: str, requests: Callable[[Agent], None]) -> Counters:
+    """Return what the server counted of a login and some requests; what these had on the wire goes into the figures."""
     before = probe.store.settled_counters()
-    with probe.other(workers=1, **_unhurried(probe)) as url, probe.kept(url) as connection:
+    with (
+        _watched(probe) as (link, store_url),
+        probe.other(workers=1, store_url=store_url, **_unhurried(probe)) as url,
+        probe.kept(url) as connection,
+    ):
         agent = Agent(connection, probe.trail, "counted")
         agent.login().expected("POST /login")
+        begun = link.statistics() if link else None
         requests(agent)
+        if link is not None and begun is not None and what:
+            ended = link.statistics()
+            probe.figures[f"to_store_bytes_per_{what}"] = _each(ended.to_store_bytes - begun.to_store_bytes)
+            probe.figures[f"from_store_bytes_per_{what}"] = _each(ended.from_store_bytes - begun.from_store_bytes)
+            probe.figures[f"round_trips_per_{what}"] = _each(ended.round_trips - begun.round_trips)
     return probe.store.settled_counters() - before
+
+
+@contextmanager
+def _watched(probe: Probe) -> Iterator[tuple[Link | None, str | None]]:
+    """Give a relay to the store that only looks on, and the URL through it; None and None where none can stand."""
+    processes, log = probe.subject.processes, probe.subject.folder / "relay.log"
+    way: tuple[Link | None, str | None] = None, None
+    with ExitStack() as stack:
+        if processes is not None:
+            with suppress(Unrelayable):
+                way = stack.enter_context(between(processes, probe.store.url, rtt_ms=0, log=log))
+        yield way
 
 
 def _by_app(probe: Probe) -> tuple[float, float, str]:
