@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "reports": {"reports"},
     "harness": {"harness", "reports"},
 }
-FILES = [path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))]
+FILES = [path for package in sorted(OURS) for path in sorted((ROOT / package).rglob("*.py"))]
 
 
 def imported(path: Path) -> set[str]:
