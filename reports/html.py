@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 from markupsafe import Markup, escape
@@ -13,6 +13,7 @@ from reports import (
     advice,
     blocks,
     correctness,
+    decision,
     details,
     evidence,
     findings,
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from reports.judgement import Judgement
 
 
+_FIRST: Final = "tradeoff"
+"""The chart that stands beside the answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Neighbouring columns under one head."""
@@ -51,11 +56,13 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
         "index.html",
         run,
         {
-            "Charts": _of(charts, "summary"),
+            "Charts": [chart for chart in _of(charts, "summary") if chart.name != _FIRST],
             "Through a fault": _of(charts, "fault"),
             "Over time": _of(charts, "timeline"),
         },
         title=sheet.title,
+        decision=decision.decision(run),
+        tradeoff=next((chart for chart in charts if chart.name == _FIRST), None),
         sheet=sheet,
         groups=_groups(columns),
         width=len(columns),

@@ -19,12 +19,6 @@
   };
 
   /* The address: what is pointed at, then who is left out. */
-  const read = () => {
-    const [target, ...rest] = location.hash.slice(1).split("&");
-    const said = rest.find((each) => each.startsWith("without="));
-    const names = said ? said.slice(8).split(",").map(decode) : [];
-    return { target: decode(target), names };
-  };
   const decode = (text) => {
     try {
       return decodeURIComponent(text);
@@ -32,9 +26,17 @@
       return "";
     }
   };
+  const read = () => {
+    const said = location.hash.slice(1).split("&");
+    const out = said.find((each) => each.startsWith("without="));
+    return {
+      target: decode(said.find((each) => !each.includes("=")) ?? ""),
+      names: out ? out.slice(8).split(",").map(decode) : [],
+    };
+  };
   const address = (target) => {
-    const names = without().map((name) => encodeURIComponent(name).replace(/,/g, "%2C"));
-    return `#${encodeURIComponent(target)}${names.length ? `&without=${names.join(",")}` : ""}`;
+    const names = without().map((name) => encodeURIComponent(name)).join(",");
+    return `#${[encodeURIComponent(target), names && `without=${names}`].filter(Boolean).join("&")}`;
   };
   const go = () => {
     const { target, names } = read();
@@ -92,8 +94,7 @@
     const last = Math.max(...heads.map((head) => Number(head.dataset.column)));
     if (rows.length < 2) continue;
     for (const head of heads) {
-      const button = made("button", { type: "button", className: "sort", title: head.title });
-      head.removeAttribute("title");
+      const button = made("button", { type: "button", className: "sort" });
       button.append(...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
