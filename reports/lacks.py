@@ -22,6 +22,8 @@ _RTT_MS: Final = "0.2,1,5"
 _RATE: Final = 200
 _SIZES: Final = "big_session"
 _ENOUGH: Final = "standard"
+_ON: Final = " \\"
+"""Behind it a shell reads on in the next line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,20 @@ class Lack:
 
     def lines(self, width: int) -> list[str]:
         """Return the command on lines of at most so many characters where its words allow, as a shell takes them."""
-        lines = [""]
+        pieces: list[str] = []
         for word in self._quoted:
-            longer = f"{lines[-1]} {word}".lstrip() if lines[-1].strip() else lines[-1] + word
-            if lines[-1].strip() and len(longer) > width - 2:
-                lines.append(f"  {word}")
+            # An option is not parted from its value.
+            if pieces and pieces[-1].startswith("--") and " " not in pieces[-1]:
+                pieces[-1] += f" {word}"
             else:
-                lines[-1] = longer if len(lines) == 1 else f"  {longer.lstrip()}"
-        return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+                pieces.append(word)
+        lines = pieces[:1]
+        for piece in pieces[1:]:
+            if len(lines[-1]) + len(piece) + len(_ON) < width:
+                lines[-1] += f" {piece}"
+            else:
+                lines.append(f"  {piece}")
+        return [line + _ON for line in lines[:-1]] + lines[-1:]
 
     @property
     def _quoted(self) -> list[str]:

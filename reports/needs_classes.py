@@ -147,7 +147,8 @@ def _bore(each: Faulted) -> str:
     found = each.trial.outage
     if found is None or found.recovery_ms is None:
         return each.variant
-    return f"{each.variant} (back {significant(found.recovery_ms)} ms after its store)"
+    back = f"{significant(found.recovery_ms)} ms after its store" if found.recovery_ms else "at once"
+    return f"{each.variant} (back {back})"
 
 
 def _why(each: Faulted) -> str:

@@ -93,7 +93,8 @@ def in_words(run: Run, variants: Sequence[Variant], metric: Metric, *, before: s
     served = [variant for variant in variants if not costs(variant)]
     if served and any(costs(variant) for variant in variants if variant.name in found.best):
         among = contest(run, served, metric)
-        if among.state != "unknown":
+        # Where they share the place with the others, they were named with them.
+        if among.state != "unknown" and not set(among.best) <= set(found.best):
             behind = f" {_heading(among, _SERVED)}{_named(among, served, next_too=next_too)}."
             # Whoever leads there is said there.
             next_too = next_too and found.figures[1].variant not in among.best

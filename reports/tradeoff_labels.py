@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_DIRECTIONS: Final = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
-"""Right, left, above, below, and the corners: the earlier, the better it reads."""
+_DIRECTIONS: Final = (
+    (1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1), (1, -0.5), (1, 0.5), (-1, -0.5), (-1, 0.5),
+    (0.5, -1), (0.5, 1), (-0.5, -1), (-0.5, 1),
+)  # fmt: skip
+"""Right, left, above, below, the corners and between them: the earlier, the better it reads."""
 _STEP: Final = 5.0
-_FARTHEST: Final = 16
+_FARTHEST: Final = 28
 _ON_A_NAME: Final = 1e6
 """A name on a name is worse than any place far from its point."""
 _ON_A_MARK: Final = 60.0
@@ -83,11 +86,7 @@ def places(points: Sequence[Point], lines: Sequence[Box], taken: Sequence[Box], 
     found: dict[int, Place] = {}
     for number in sorted(range(len(points)), key=lambda each: -_crowd(points, each)):
         point = points[number]
-        place = min(
-            ((_cost(box, far, names, marks, lines), order, box, far) for order, (box, far) in _around(point, within)),
-            default=None,
-        )
-        box, far = (place[2], place[3]) if place else (_beside(point, (1, 0), 0.0), 0.0)
+        box, far = _best(point, within, names, marks, lines)
         names.append(box)
         found[number] = Place(box, led=far >= 2 * _STEP)
     return [found[number] for number in range(len(points))]
@@ -98,18 +97,23 @@ def _crowd(points: Sequence[Point], number: int) -> float:
     return sum(1 / (1 + math.hypot(own.x - each.x, own.y - each.y)) for each in points) + own.width / 1e3
 
 
-def _around(point: Point, within: Box) -> list[tuple[int, tuple[Box, float]]]:
-    """Return the places that a name may have: around the mark, and farther and farther from it."""
-    found = []
-    for distance in range(_FARTHEST):
+def _best(
+    point: Point, within: Box, names: Sequence[Box], marks: Sequence[Box], lines: Sequence[Box]
+) -> tuple[Box, float]:
+    """Return the best place around a mark, nearest first, and how far off it is."""
+    best = (math.inf, _beside(point, (1, 0), 0.0), 0.0)
+    for far in (step * _STEP for step in range(_FARTHEST)):
+        if best[0] <= far:
+            # From here on distance alone costs more.
+            break
         for direction in _DIRECTIONS:
-            box = _beside(point, direction, distance * _STEP)
-            if box.inside(within):
-                found.append((box, distance * _STEP))
-    return list(enumerate(found))
+            box = _beside(point, direction, far)
+            if box.inside(within) and (cost := _cost(box, names, marks, lines) + far) < best[0]:
+                best = (cost, box, far)
+    return best[1], best[2]
 
 
-def _beside(point: Point, direction: tuple[int, int], far: float) -> Box:
+def _beside(point: Point, direction: tuple[float, float], far: float) -> Box:
     across, down = direction
     # Into a corner less of the mark is in the way.
     reach = (point.radius * (0.75 if across and down else 1)) + 2.5 + far
@@ -118,8 +122,8 @@ def _beside(point: Point, direction: tuple[int, int], far: float) -> Box:
     return Box(left, y - point.height * (1 - down) / 2, point.width, point.height)
 
 
-def _cost(box: Box, far: float, names: Sequence[Box], marks: Sequence[Box], lines: Sequence[Box]) -> float:
+def _cost(box: Box, names: Sequence[Box], marks: Sequence[Box], lines: Sequence[Box]) -> float:
     on_names = sum(box.over(each) > 0 for each in names)
     on_marks = sum(box.over(each) > 0 for each in marks)
     on_lines = sum(box.over(each) for each in lines)
-    return on_names * _ON_A_NAME + on_marks * _ON_A_MARK + on_lines * _ON_A_LINE + far
+    return on_names * _ON_A_NAME + on_marks * _ON_A_MARK + on_lines * _ON_A_LINE
