@@ -219,6 +219,19 @@ def compare(
 
 
 @app.command()
+def history(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of recorded runs, such as results.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Where page and tables go; without it into DIR/history.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the trend over recorded runs of the same plan, and where it changed; as advice, never as a gate."""
+    from harness import history as verb  # noqa: PLC0415 - each verb loads what it needs
+
+    raise typer.Exit(verb.history(folder, as_json=as_json, out=out))
+
+
+@app.command()
 def selftest(  # noqa: PLR0917 - a verb's options
     variants: Annotated[
         list[str] | None, typer.Argument(metavar="VARIANT", help="What is tried; none: memory, which has no store.")
