@@ -18,21 +18,19 @@ from harness.config import nearest
 from harness.errors import Exit, MeasurementError, UsageError
 from reports import between as variants
 from reports import compared as runs
-from reports import grids, judged, sentences, units
-from reports.files import read_run
-from reports.listings import Head, Listing
+from reports import grids, judged, side_by_side, units
+from reports.files import read_run, write_atomically
+from reports.side_by_side import Side, SideBySide
 from reports.text import plain
-from reports.units import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pydantic import BaseModel
 
     from reports.between import Between
-    from reports.compared import Across
-    from reports.fingerprint import Difference
-    from reports.format import Run, Spread
+    from reports.format import Run
+    from reports.listings import Listing
 
 _CODES: Final = {
     "PASS": Exit.FINE,
@@ -41,22 +39,22 @@ _CODES: Final = {
     "INVALID": Exit.INVALID,
 }
 _USAGE: Final = "compare takes two runs (compare RUN_A RUN_B), or a run and two of its variants (compare RUN V1 V2)"
-_NO_GATE: Final = (
-    "Two runs are of two days: each variant is seen against what keeps nothing in the same block, which takes most of "
-    "the day out of it, but not all. There is no interval, since the blocks of one run say nothing of how days differ. "
-    "A verdict takes both in one run: session-bench run for variants, session-bench regress for revisions."
-)
+_FILES: Final = ("compare.html", "compare.md", "compare.csv")
 
 
-def compare(arguments: Sequence[str], *, as_json: bool) -> Exit:
+def compare(arguments: Sequence[str], *, as_json: bool, out: Path | None = None) -> Exit:
     """Compare what the arguments name, show it, and return the exit code.
+
+    Two runs are written as a page, Markdown and CSV besides, into `out` or RUN_B/report.
 
     Raises UsageError for arguments that name nothing to compare, MeasurementError for a run without a trial, and
     RunUnreadable.
     """
     if len(arguments) == 2:  # noqa: PLR2004 - two runs
-        return _two_runs(*map(Path, arguments), as_json=as_json)
+        return _two_runs(*map(Path, arguments), as_json=as_json, out=out)
     if len(arguments) == 3:  # noqa: PLR2004 - a run and two variants
+        if out is not None:
+            raise UsageError("--out is for two runs; what is said of two variants of one is in that run's report.")
         folder, base, head = arguments
         return _two_variants(Path(folder), base, head, as_json=as_json)
     raise UsageError(f"{_USAGE}; {units.plural(len(arguments), 'argument')} came.")
@@ -85,7 +83,7 @@ def _two_variants(folder: Path, base: str, head: str, *, as_json: bool) -> Exit:
     return code
 
 
-def _two_runs(first: Path, second: Path, *, as_json: bool) -> Exit:
+def _two_runs(first: Path, second: Path, *, as_json: bool, out: Path | None) -> Exit:
     if first.resolve() == second.resolve():
         raise UsageError(f"{first} and {second} are the same run. Two of its variants: compare {first} V1 V2.")
     a = _read(first)
@@ -98,11 +96,35 @@ def _two_runs(first: Path, second: Path, *, as_json: bool) -> Exit:
             f"{first} and {second} hold the same trials: one is a copy of the other. Two of its variants: compare "
             f"{first} V1 V2."
         )
+    shown = SideBySide(answer, (Side("A", str(first), a), Side("B", str(second), b)))
+    paths, trouble = _written(shown, out or second / "report", asked=out is not None)
     if as_json:
-        _print_json(answer, Exit.INCONCLUSIVE, a=str(first), b=str(second))
+        _print_json(answer, Exit.INCONCLUSIVE, a=str(first), b=str(second), written=[str(path) for path in paths])
     else:
-        _show_runs(answer, (first, a), (second, b))
+        _show_runs(shown)
+        said = trouble or f"Side by side: {paths[0]}"
+        Console(highlight=False).print(said, markup=False, soft_wrap=True)
     return Exit.INCONCLUSIVE
+
+
+def _written(shown: SideBySide, folder: Path, *, asked: bool) -> tuple[list[Path], str]:
+    """Write page, Markdown and CSV, and return their paths, and what was in the way.
+
+    Raises UsageError where a folder that was asked for cannot be written; of one that was not, it is only told.
+    """
+    from reports import side_by_side_html  # noqa: PLC0415 - a table in the terminal need not wait for it
+
+    texts = (side_by_side_html.render(shown), side_by_side_html.markdown(shown), side_by_side.table(shown))
+    paths = [folder / name for name in _FILES]
+    try:
+        for path, text in zip(paths, texts, strict=True):
+            write_atomically(path, text.encode())
+    except OSError as error:
+        trouble = f"{folder} cannot be written: {error.strerror}. Name another folder with --out."
+        if asked:
+            raise UsageError(trouble) from None
+        return [], trouble
+    return paths, ""
 
 
 def _read(folder: Path) -> Run:
@@ -146,53 +168,21 @@ def _show_verdict(answer: Between, folder: Path, run: Run) -> None:
     _list(console, answer.notes, style="dim")
 
 
-def _show_runs(answer: Across, first: tuple[Path, Run], second: tuple[Path, Run]) -> None:
+def _show_runs(shown: SideBySide) -> None:
     console = Console(highlight=False)
-    for side, (folder, run) in (("A", first), ("B", second)):
-        _line(console, f"{side}  {folder}, {_moment(run)}", "dim")
+    for side in shown.sides:
+        _line(console, side.line, "dim")
     console.print()
-    if answer.kind == "refused":
-        _line(console, "REFUSED: no difference is computed.", "bold magenta")
-        _list(console, answer.reasons)
-        _table(console, "What forbids it", _facts(answer.differences))
-        _table(console, "Both as they were measured", _side_by_side(answer))
+    if shown.answer.kind == "refused":
+        _line(console, shown.head, "bold magenta")
+        _list(console, shown.reasons)
     else:
-        _line(console, "ADVISORY: this is never a gate.", "bold yellow")
-        _line(console, _NO_GATE)
-        _table(console, f"In multiples of {answer.baseline} in the same block", _changes(answer))
-    _table(console, "What differs besides, and does not forbid it", _facts(answer.beside))
-    _list(console, answer.notes, style="dim")
-
-
-def _facts(differences: Sequence[Difference]) -> Listing:
-    heads = [Head("what", words=True), Head("A", words=True), Head("B", words=True)]
-    return Listing("facts", "", heads, [[each.what, each.a, each.b] for each in differences])
-
-
-def _side_by_side(answer: Across) -> Listing:
-    heads = [Head("variant", words=True), Head("metric", words=True), Head("A"), Head("B")]
-    rows = []
-    for row in answer.rows:
-        told = sentences.measure(row.metric)
-        cells = [MISSING if each is None else _range(each, told.write) for each in (row.a, row.b)]
-        rows.append([row.variant, f"{told.name} {told.unit}", *cells])
-    return Listing("both", "", heads, rows, "Medians of the blocks, with the smallest and the largest.")
-
-
-def _changes(answer: Across) -> Listing:
-    heads = [Head("variant", words=True), Head("metric", words=True), Head("A"), Head("B"), Head("change", "%")]
-    rows = []
-    for row in answer.rows:
-        cells = [MISSING if each is None else _range(each, units.significant) for each in (row.a_over, row.b_over)]
-        change = MISSING if row.change is None else units.change(row.change)
-        rows.append([row.variant, sentences.measure(row.metric).name, *cells, change])
-    return Listing("changes", "", heads, rows, "Medians of the blocks, with the smallest and the largest.")
-
-
-def _range(spread: Spread, write: Callable[[float], str]) -> str:
-    if spread.trials == 1:
-        return write(spread.median)
-    return f"{write(spread.median)} ({write(spread.min)}–{write(spread.max)})"  # noqa: RUF001 - a range
+        _line(console, shown.head, "bold yellow")
+        _line(console, side_by_side.NO_GATE)
+    beside = side_by_side.facts(shown.answer.beside, "beside", "What differs besides, and does not forbid it")
+    for each in (*shown.first(), beside):
+        _table(console, each.title, each)
+    _list(console, shown.answer.notes, style="dim")
 
 
 def _moment(run: Run) -> str:

@@ -43,9 +43,8 @@ def history(folder: Path, *, as_json: bool, out: Path | None = None) -> Exit:
         raise UsageError(f"{folder} holds no recorded run that could be read{why}")
     told = histories.history(str(folder), found, left)
     if not told.runs:
-        raise UsageError(
-            f"No run in {folder} has a history to tell: {told.left_out[0].folder} is {told.left_out[0].why}."
-        )
+        last = told.left_out[-1]
+        raise UsageError(f"No run in {folder} has a history to tell; {last.folder}: {last.why.rstrip('.')}.")
     paths = _write(told, [run for _, run in found], out or folder / "history")
     if as_json:
         answer = {**told.model_dump(mode="json"), "written": [str(path) for path in paths]}

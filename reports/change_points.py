@@ -82,7 +82,7 @@ def _split(values: Sequence[float]) -> int:
 
 def _search(values: Sequence[float]) -> Any:
     """Return a search over the ranks: with a linear kernel it is that for the least squares, exact and in C."""
-    import ruptures  # type: ignore[import-untyped] # noqa: PLC0415 - as above
+    import ruptures  # noqa: PLC0415 - as above
 
     return ruptures.KernelCPD(kernel="linear", min_size=FEWEST_BETWEEN).fit(_ranks(np.asarray(values, np.float64)))
 

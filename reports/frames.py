@@ -107,8 +107,8 @@ def _labelled(table: pa.Table, trial: Trial, names: list[str]) -> pd.DataFrame:
     # A request that belongs to an arm is that variant's; what all arms share belongs to none, unless there is but one.
     arms = frame["arm"].fillna(0 if len(names) == 1 else -1).to_numpy(dtype="int64")
     about = {
-        "trial": pd.array([trial.number], "Int64").repeat(len(frame)),
-        "block": pd.array([trial.block], "Int64").repeat(len(frame)),
+        "trial": pd.Series(trial.number, index=frame.index, dtype="Int64"),
+        "block": pd.Series(trial.block, index=frame.index, dtype="Int64"),
         "purpose": _constant(trial.purpose, len(frame)),
         "variant": _names(arms, names),
         "state": _constant(trial.verdict.state, len(frame)),

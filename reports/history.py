@@ -255,7 +255,7 @@ def _of_variant(run: Run, name: str) -> dict[str, str]:
 def _point(at: int, run: Run, name: str, metric: str, seen: Mapping[str, Measured]) -> Point:
     own = seen[name]
     value = own.spread(metric)
-    over = None if run.baseline in {None, name} else _over(own, seen[run.baseline or ""], metric)
+    over = None if run.baseline in {None, name} else multiples(own, seen[run.baseline or ""], metric)
     why = "" if value else _why_none(run, own)
     return Point(run=at, value=value, over=over, suspect=len(own.suspect), why=why)
 
@@ -270,7 +270,7 @@ def _why_none(run: Run, own: Measured) -> str:
     return "not measured"
 
 
-def _over(own: Measured, base: Measured, metric: str) -> Interval | None:
+def multiples(own: Measured, base: Measured, metric: str) -> Interval | None:
     """Return multiples of the baseline over the blocks that both have: the middle, and an interval where it may be."""
     both = [
         (without[metric], values[metric])

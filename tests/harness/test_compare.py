@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from harness.compare import compare
 from harness.errors import Exit, MeasurementError, UsageError
+from reports import schemas
 from reports.files import RunUnreadable, write_run
 from reports.format import Arm
 from tests.harness.command import session_bench
@@ -62,8 +64,8 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
 
 
 def printed(capsys: pytest.CaptureFixture[str], width: int) -> str:
-    """Return what stands on the terminal, lines joined again; none of them is wider than it."""
-    lines = capsys.readouterr().out.splitlines()
+    """Return what stands on the terminal, lines joined again; none is wider, but for the one that says a path."""
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("Side by side: ")]
     assert max(map(len, lines)) <= width
     return " ".join(" ".join(lines).split())
 
@@ -141,7 +143,37 @@ def test_names_that_would_do_harm_are_shown_as_they_are(
     assert "\x1b" not in text
 
 
+def test_two_runs_are_written_as_page_markdown_and_csv_beside_the_second(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = answer(capsys, str(REFERENCE), other_day(tmp_path))
+    names = ["compare.html", "compare.md", "compare.csv"]
+    assert found["written"] == [str(tmp_path / "report" / name) for name in names]
+    found.pop("exit_code"), found.pop("a"), found.pop("b"), found.pop("written")
+    jsonschema.validate(found, schemas.schema("compare"))
+    assert all((tmp_path / "report" / name).stat().st_size for name in names)
+    assert compare([str(REFERENCE), str(tmp_path)], as_json=False, out=tmp_path / "out") is Exit.INCONCLUSIVE
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    assert capsys.readouterr().out.splitlines()[-1] == f"Side by side: {tmp_path / 'out' / 'compare.html'}"
+
+
+def test_a_folder_that_cannot_be_written_spoils_only_what_asked_for_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = other_day(tmp_path)
+    (tmp_path / "report").write_text("")
+    assert compare([str(REFERENCE), path], as_json=False) is Exit.INCONCLUSIVE
+    assert "cannot be written" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="Name another folder"):
+        compare([str(REFERENCE), path], as_json=False, out=tmp_path / "report" / "inner")
+
+
 # What cannot be meant.
+
+
+def test_a_folder_is_only_for_two_runs(tmp_path: Path, judged: str) -> None:
+    with pytest.raises(UsageError, match="--out is for two runs"):
+        compare([judged, "redis", "postgres"], as_json=False, out=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+from rich.console import Console
 
+from harness.history import show
 from reports import history_html, schemas
 from reports import history_listing as listing
 from reports.format import Arm
@@ -193,6 +195,16 @@ def test_without_the_library_it_says_so(monkeypatch: pytest.MonkeyPatch, runs: l
     assert not told.searched
     assert not [each for each in told.series if each.changes]
     assert "pip install 'session-bench[history]'" in listing.how(told)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_has_room_for_it(told: History, golden: Callable[[str, str], None], width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), color_system=None, legacy_windows=False)
+    show(told, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    golden(f"history-{width}.txt", text)
 
 
 def test_csv(told: History, golden: Callable[[str, str], None]) -> None:
