@@ -64,7 +64,7 @@ def question(run: Run, who: needs.Candidates) -> str:
     if not asked:
         return f"What does the app cost without sessions {at}?"
     if len(asked) == 1:
-        return f"Is {asked[0].name} good enough {at}?"
+        return f"How does {asked[0].name} do {at}?"
     kind = "backends" if len({variant.backend for variant in asked}) == len(asked) else "variants"
     return f"Which of {len(asked)} {kind} {at}?"
 

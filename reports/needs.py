@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from reports.format import Run, Variant
 
+SERVED: Final = "On a server"
+"""What goes before how those stand among themselves that need a server."""
 State = Literal["best", "tied", "not told apart", "only", "nobody", "unknown"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reports import crossover, struck, units, view
+from reports import crossover, matrix, struck, units, view
 from reports.needs import listed
 from reports.units import plural
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1", ""})
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
-_ALL_CHECKS: Final = 18
 _FEWEST_BEYOND: Final = 10
 """A percentile that fewer requests lie beyond is chance."""
 
@@ -52,7 +51,7 @@ def _trials(run: Run) -> Iterator[Caution]:
     if blocks == 1:
         yield Caution("blocks", "1 block: no spread is known, so that no two variants can be told apart.")
     elif 1 < blocks < crossover.FEWEST_TRIALS:
-        text = f"{blocks} blocks: no interval, no ranking. Even equals may come out apart in so few; 12 tell."
+        text = f"{blocks} blocks bear no ranking: even equals may come out apart in so few; 12 tell."
         yield Caution("blocks", text)
 
 
@@ -65,7 +64,7 @@ def _audits(run: Run) -> Iterator[Caution]:
         yield Caution("audit", f"Not audited: {listed(lacking)}. Nobody tried whether their sessions are right.")
     elif any(audit.quick for audit in run.audits):
         made = max(len(audit.checks) for audit in run.audits)
-        text = f"The audit was the quick set: {made} of {_ALL_CHECKS} checks. The others were not tried."
+        text = f"The audit was the quick set: {made} of {len(matrix.ALL)} checks. The others were not tried."
         yield Caution("audit", text)
 
 
@@ -121,7 +120,9 @@ def _place(run: Run) -> Iterator[Caution]:
         shared = f", on the CPU of the {' and the '.join(beside)}" if beside else ""
         which = "The stores" if len(near) == len(hosts) else "Some stores"
         yield Caution("host", f"{which} ran on the app's own host{shared}: they took from each other.")
-    yield Caution("loopback", "App and users spoke over loopback: a network adds to every figure.")
+    strangers = [each.name for each in run.variants if each.backend == "target"]
+    but = f", but for {listed(strangers)}, which ran already" if strangers else ""
+    yield Caution("loopback", f"App and users spoke over loopback{but}: a network adds to every figure.")
     text = (
         f"One machine ({environment.cpu}, {environment.cores} cores), one scenario: elsewhere the figures are others, "
         "and the order may be."

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
-from reports import crossover, units, view
+from reports import crossover, needs_capacity, view
 from reports.metrics import LEVEL, TOLERANCES, effective, log_ratios, shown
-from reports.needs import Answer, Figure, called, costs, listed
+from reports.needs import SERVED, Answer, Figure, called, costs, listed
 from reports.needs_metrics import APP_CPU, CPU, latencies, memory, throughput
 from reports.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.format import Capacity, Run, Variant
+    from reports.format import Run, Variant
     from reports.needs import Candidates, State
     from reports.needs_metrics import Metric
 
 FEWEST_FOR_RANGES: Final = 3
 """Of two blocks each the ranges of equals lie apart in one case of three; of three each in one of ten."""
-_SERVED: Final = "On a server"
 _MOST: Final = 4
 """So many figures have room in a sentence."""
 
@@ -42,7 +41,7 @@ def answers(run: Run, who: Candidates) -> list[Answer]:
     """Return the answers to what was measured: latency, load, CPU, memory."""
     said = [_answer(run, who.variants, metric) for metric in latencies(run)]
     if run.capacities:
-        said.append(_capacity(run, who))
+        said.append(needs_capacity.answer(run, who))
     elif run.plan.closed_s or not view.is_open(run):
         said.append(_answer(run, who.variants, throughput(run)))
     if not view.is_open(run):
@@ -95,7 +94,7 @@ def in_words(run: Run, variants: Sequence[Variant], metric: Metric, *, before: s
         among = contest(run, served, metric)
         # Where they share the place with the others, they were named with them.
         if among.state != "unknown" and not set(among.best) <= set(found.best):
-            behind = f" {_heading(among, _SERVED)}{_named(among, served, next_too=next_too)}."
+            behind = f" {_heading(among, SERVED)}{_named(among, served, next_too=next_too)}."
             # Whoever leads there is said there.
             next_too = next_too and found.figures[1].variant not in among.best
     plainly = bool(before)
@@ -108,8 +107,8 @@ def _heading(found: Contest, before: str) -> str:
     if found.state == "tied":
         how = "tied"
     elif found.state == "not told apart":
-        # Where something else is said before, it was said in how many blocks.
-        how = "not told apart" if before == _SERVED else f"cannot be told apart in {plural(found.blocks, 'block')}"
+        # Where this is said before, it was said in how many blocks.
+        how = "not told apart" if before == SERVED else f"cannot be told apart in {plural(found.blocks, 'block')}"
     said = f"{before} {how}".strip()
     return f"{said[0].upper()}{said[1:]}: " if said else ""
 
@@ -205,43 +204,3 @@ def _relation(
         return "not told apart"
     apart = max(value for value, _ in better.values()) < min(value for value, _ in worse.values())
     return "beats" if apart else "not told apart"
-
-
-def _capacity(run: Run, who: Candidates) -> Answer:
-    """Answer by the intervals of the search: who surely carries more than another can."""
-    objective = f"with {run.plan.objective.text}" if run.plan.objective else "that is sustained"
-    need = f"highest load {objective}"
-    found = {each.variant: each for each in run.capacities if each.variant in who.names}
-    carried = [each for each in found.values() if each.lower_per_s is not None]
-    if not carried:
-        said = "Nobody was shown to carry any rate." if found else "Not known: it was searched for no candidate."
-        return Answer("capacity", need, "nobody" if found else "unknown", [], said)
-    carried.sort(key=lambda each: -(each.lower_per_s or 0.0))
-    best = [each for each in carried if not any(_carries_more(other, each) for other in carried)]
-    figures = [_bounds(each) for each in [*best, *(each for each in carried if each not in best)]]
-    by_name = {variant.name: variant for variant in who.variants}
-    state: State = "only" if len(found) == 1 else "best" if len(best) == 1 else "not told apart"
-    if state == "not told apart":
-        said = "Their intervals overlap: " + ", ".join(f"{one.variant} {one.text}" for one in figures[: len(best)])
-    else:
-        limit = "" if best[0].limit == "unknown" else f", where the {best[0].limit} gives out"
-        said = f"{called(by_name[best[0].variant])}: {figures[0].text}{limit}"
-        if len(figures) > 1:
-            said += f"; next {figures[1].variant}, {figures[1].text}"
-    said += "."
-    if lacking := [name for name in who.names if name not in found]:
-        said += f" Not searched for: {listed(lacking)}."
-    return Answer("capacity", need, state, [each.variant for each in best], said, figures)
-
-
-def _carries_more(one: Capacity, other: Capacity) -> bool:
-    return one.lower_per_s is not None and other.upper_per_s is not None and one.lower_per_s >= other.upper_per_s
-
-
-def _bounds(each: Capacity) -> Figure:
-    lower, upper = each.lower_per_s or 0.0, each.upper_per_s
-    if upper is None:
-        text = f"at least {units.per_second(lower)} arrivals/s, where the search ended"
-        return Figure(each.variant, lower, lower, lower, text, at_least=True)
-    text = f"{units.per_second(lower)} to {units.per_second(upper)} arrivals/s"
-    return Figure(each.variant, (lower + upper) / 2, lower, upper, text)

@@ -98,6 +98,8 @@ def test_all_invalid_answers_nothing() -> None:
 
 def test_who_did_not_run_is_named_with_the_reason() -> None:
     lost = synthetic.variant("http", error="the port was taken")
+    alone = synthetic_choice.run({"redis": APART["redis"]})
+    assert decided(alone).question == "How does redis do at 200 arrivals/s of login_profile?"
     found = decided(synthetic_choice.run({"redis": APART["redis"]}, extra=[lost]))
     assert [each.text for each in found.aside] == ["http: NOT RUN, the port was taken"]
     assert found.trouble == "Only redis has figures that are to be trusted: it is compared with nobody."
@@ -217,14 +219,19 @@ def capacity(name: str, lower: float | None, upper: float | None) -> Capacity:
     return Capacity(variant=name, lower_per_s=lower, upper_per_s=upper, limit="app CPU", why="it was full")
 
 
+OVERLAP = "Cannot be told apart, since their intervals overlap: redis, 1,000 to 1,200 arrivals/s; postgres, "
+
+
 @pytest.mark.parametrize(
     ("postgres", "state", "said"),
     [
-        ((800, 900), "best", "redis: 1,000 to 1,200 arrivals/s, where the app CPU gives out; next postgres, 800"),
-        ((800, 1_100), "not told apart", "Their intervals overlap: redis 1,000 to 1,200 arrivals/s, postgres 800 to"),
-        ((800, None), "not told apart", "Their intervals overlap: redis 1,000 to 1,200 arrivals/s, postgres at least"),
-        ((1_300, None), "best", "postgres: at least 1,300 arrivals/s, where the search ended, where the app CPU"),
-        ((None, 50), "best", "redis: 1,000 to 1,200 arrivals/s, where the app CPU gives out"),
+        ((800, 900), "best", "redis, 1,000 to 1,200 arrivals/s, where the app CPU gives out; next postgres, 800"),
+        ((800, 1_100), "not told apart", f"{OVERLAP}800 to 1,100 arrivals/s."),
+        ((800, None), "not told apart", f"{OVERLAP}at least 800 arrivals/s, where the search ended."),
+        ((None, 5_000), "not told apart", f"{OVERLAP}under 5,000 arrivals/s."),
+        ((1_300, None), "best", "postgres, at least 1,300 arrivals/s, where the search ended; next redis, 1,000 to"),
+        ((None, 50), "best", "redis, 1,000 to 1,200 arrivals/s, where the app CPU gives out; next postgres, under 50"),
+        ((None, None), "only", "redis, 1,000 to 1,200 arrivals/s, where the app CPU gives out. Not known of postgres,"),
     ],
 )  # fmt: skip
 def test_capacity_is_told_by_its_intervals(postgres: tuple[Any, Any], state: str, said: str) -> None:
@@ -233,8 +240,20 @@ def test_capacity_is_told_by_its_intervals(postgres: tuple[Any, Any], state: str
     found = answers(run)["capacity"]
     assert (found.state, found.need) == (state, "highest load with p99<20ms")
     assert found.said.startswith(said)
-    assert "Not searched for: mongodb." in found.said
+    assert found.said.endswith("mongodb.")
     assert "throughput" not in answers(run)
+
+
+def test_memory_carries_most_and_a_server_is_named_beside_it() -> None:
+    run = synthetic_choice.run({"memory": (1.5, 1.6, 1.7), **APART}, objective=SLO)
+    run.capacities = [capacity("memory", 3_000, 3_100), capacity("redis", 1_000, 1_200), capacity("mongodb", None, 90)]
+    assert answers(run)["capacity"].said == (
+        "memory (one process, lost at exit), 3,000 to 3,100 arrivals/s, where the app CPU gives out. On a server: "
+        "redis, 1,000 to 1,200 arrivals/s, where the app CPU gives out; next mongodb, under 90.0 arrivals/s. Not known "
+        "of postgres."
+    )
+    run.capacities = [capacity("redis", None, 100)]
+    assert answers(run)["capacity"].said == "Nobody was shown to carry any rate."
 
 
 def test_faults_say_who_bore_them(tmp_path: Path) -> None:
