@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports import evidence, matrix, struck, view
+from reports.fitted import fitted
 from reports.markdown_tables import cell, servers, table
 from reports.text import markdown as escaped
 from reports.units import MISSING
@@ -28,7 +29,7 @@ def render(run: Run) -> str:
         parts.append(escaped(struck.WHY))
     if standings := view.standings(run):
         parts += ["## Servers", servers(standings, view.drivers(run))]
-    return "\n\n".join(parts) + "\n"
+    return fitted("\n\n".join(parts) + "\n", "index.html beside this file has all of it, and so has audit.json")
 
 
 def audits(run: Run) -> list[str]:

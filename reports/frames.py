@@ -106,7 +106,7 @@ def _labelled(table: pa.Table, trial: Trial, names: list[str]) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas(types_mapper=lambda kind: kinds.get(str(kind)))
     # A request that belongs to an arm is that variant's; what all arms share belongs to none, unless there is but one.
     arms = frame["arm"].fillna(0 if len(names) == 1 else -1).to_numpy(dtype="int64")
-    about = {
+    about: dict[str, Any] = {
         "trial": pd.Series(trial.number, index=frame.index, dtype="Int64"),
         "block": pd.Series(trial.block, index=frame.index, dtype="Int64"),
         "purpose": _constant(trial.purpose, len(frame)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports import audit_markdown, decision_markdown, findings, view
+from reports.fitted import fitted
 from reports.markdown_tables import listing, servers, table
 from reports.text import markdown as escaped
 
@@ -36,7 +37,7 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     if charts:
         parts.append("## Charts")
         parts.extend(f"![{escaped(title)}]({path})" for title, path in charts)
-    return "\n\n".join(parts) + "\n"
+    return fitted("\n\n".join(parts) + "\n", "index.html beside this file has all of it, and so have the CSV files")
 
 
 def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:

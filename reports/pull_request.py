@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reports import advice, blocks, correctness, matrix, sentences, view
+from reports.fitted import fitted
 from reports.listings import Listing
 from reports.markdown_tables import listing
 from reports.text import markdown as escaped
@@ -47,7 +48,7 @@ def render(run: Run, judgement: Judgement) -> str:
     if steps := advice.steps(run, judgement):
         parts += ["**What to do**", _bullets(steps)]
     parts.append(_folded("How to read it, every block, and how to run it again", _details(run, judgement)))
-    return "\n\n".join(parts) + "\n"
+    return fitted("\n\n".join(parts) + "\n", "the report's index.html and judgement.json have all of it")
 
 
 def _details(run: Run, judgement: Judgement) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports import details, html, view
+from reports.fitted import fitted
 from reports.listings import Head, Listing
 from reports.markdown_tables import listing as laid
 from reports.text import markdown as escaped
@@ -42,7 +43,7 @@ def markdown(shown: SideBySide) -> str:
         parts += [f"### {escaped(each.title)}", laid(each), *([escaped(each.remark)] if each.remark else [])]
     if shown.answer.notes:
         parts.append("\n".join(f"- {escaped(note)}" for note in shown.answer.notes))
-    return "\n\n".join(parts) + "\n"
+    return fitted("\n\n".join(parts) + "\n", "compare.html beside this file has all of it")
 
 
 def _joined(shown: SideBySide) -> Run:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv as standard
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -117,7 +117,12 @@ def test_requests_are_whole(recorded: Recorded) -> None:
 def test_only_what_is_asked_for_is_read(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     known = tables.read_requests
-    monkeypatch.setattr(tables, "read_requests", lambda run, number: read.append(number) or known(run, number))
+
+    def noticed(run: Path, number: int) -> Any:
+        read.append(number)
+        return known(run, number)
+
+    monkeypatch.setattr(tables, "read_requests", noticed)
     one = recorded.requests(trial=2)
     assert read == [2]
     assert set(one["trial"]) == {2}
@@ -134,7 +139,7 @@ def test_only_what_is_asked_for_is_read(recorded: Recorded, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("asked", "said"), [({"trial": 99}, "no trial 99"), ({"variant": "reddis"}, "no variant 'reddis'; it has none,")]
 )
-def test_what_a_run_does_not_have_is_refused_by_name(recorded: Recorded, asked: dict[str, object], said: str) -> None:
+def test_what_a_run_does_not_have_is_refused_by_name(recorded: Recorded, asked: dict[str, Any], said: str) -> None:
     for read in (recorded.requests, recorded.resources):
         with pytest.raises(KeyError, match=said):
             read(**asked)

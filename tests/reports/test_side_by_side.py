@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from reports import side_by_side, side_by_side_html
 from reports.compared import across
+from reports.history_listing import TIMES
 from reports.side_by_side import Side, SideBySide
 from tests.reports import two_days
 from tests.reports.page import Page
@@ -122,7 +123,7 @@ def test_runs_without_what_keeps_nothing_are_shown_and_not_compared() -> None:
         each.trials = [trial for trial in source.trials if trial.arms[0].variant == "redis"]
     shown = beside(a, b)
     assert shown.answer.kind == "refused"
-    assert side_by_side.TIMES not in side_by_side_html.markdown(shown)
+    assert TIMES not in side_by_side_html.markdown(shown)
 
 
 def test_hostile_names_are_only_text() -> None:
