@@ -38,7 +38,7 @@ def huge(name: str = "redis:pool={}", count: int = MANY // 2) -> Run:
 
 @pytest.fixture(scope="module")
 def of_many() -> Run:
-    return huge()
+    return huge("redis:codec=msgspec,conflict=reject,idle_s=3600,pool={}")
 
 
 @pytest.fixture(scope="module")
