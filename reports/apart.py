@@ -78,8 +78,7 @@ def pairs(run: Run) -> Listing | None:
     rows = [
         [
             each.b, each.a, measure(each.metric).name, each.state, units.change(each.change.estimate),
-            f"{units.change(each.change.low)} – {units.change(each.change.high)}",  # noqa: RUF001 - a range
-            str(each.change.blocks),
+            units.span(each.change.low, each.change.high, units.change), units.count(each.change.blocks),
         ]
         for each in ordered
     ]  # fmt: skip
@@ -100,7 +99,8 @@ def _cell(known: dict[tuple[str, str, str], Told], name: str, other: str, metric
 
 def _short(change: float) -> str:
     """Return a change in whole per cent, where that does not make it nothing."""
-    return units.signed(change * 100, lambda value: f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}")  # noqa: PLR2004 - two digits
+    text = units.signed(change * 100, lambda value: f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}")  # noqa: PLR2004 - two digits
+    return units.Written(text, change)
 
 
 def _level(told: Sequence[Told]) -> str:

@@ -60,8 +60,7 @@ class Rows:
     def mark(row: Row, what: str, figure: str, spread: Spread, unit: tuple[Callable[[float], str], str]) -> Mark:
         """Return a figure of a row with its smallest and its largest block; `unit` says how it is written."""
         write, name = unit
-        reach = f"{write(spread.min)} – {write(spread.max)}"  # noqa: RUF001 - a range
-        return Mark(row.variant.name, what, figure, name, reach, row.mark)
+        return Mark(row.variant.name, what, figure, name, units.span(spread.min, spread.max, write), row.mark)
 
     def beyond(self, y: float, style: Style) -> None:
         """Say that a bar goes on beyond the scale."""

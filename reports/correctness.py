@@ -68,9 +68,9 @@ def listing(run: Run) -> Listing | None:
     """Return the table; None where no trial checked anything."""
     rows = [
         [
-            each.variant, each.name.replace("_", " "), f"{each.checked:,}", f"{each.wrong:,}",
+            each.variant, each.name.replace("_", " "), units.count(each.checked), units.count(each.wrong),
             MISSING if each.wrong_per_million is None else units.significant(each.wrong_per_million),
-            MISSING if each.upper_per_million is None else f"< {units.significant(each.upper_per_million)}",
+            _below(each.upper_per_million),
         ]
         for each in tallies(run)
     ]  # fmt: skip
@@ -88,3 +88,7 @@ def listing(run: Run) -> Listing | None:
     if any(row[1] == "concurrent updates" and row[3] != "0" for row in rows):
         remark += " What concurrent updates lose, conflict=last-wins gives up by choice; reject and retry do not."
     return Listing("correctness", "Correctness under load", heads, rows, remark)
+
+
+def _below(bound: float | None) -> str:
+    return MISSING if bound is None else units.Written(f"< {units.significant(bound)}", bound)

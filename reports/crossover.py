@@ -201,4 +201,4 @@ def _joined(parts: Sequence[str]) -> str:
 def written(figure: Reach, metric: str) -> tuple[str, str]:
     """Return a figure and its range as they are written in tables: ms, or requests a second."""
     write = units.ms if metric.endswith("_us") else units.per_second
-    return write(figure.middle), f"{write(figure.low)}–{write(figure.high)}"  # noqa: RUF001 - a range
+    return write(figure.middle), units.span(figure.low, figure.high, write, "–")  # noqa: RUF001 - a range

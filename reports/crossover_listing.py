@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reports import crossover, struck, units, view
 from reports.listings import Head, Listing, Struck
-from reports.units import AT_LEAST, MISSING
+from reports.units import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +37,7 @@ def listing(run: Run) -> Listing | None:
             for metric in metrics:
                 figure = point.figures.get(metric)
                 middle, span = (MISSING, MISSING) if figure is None else crossover.written(figure, metric)
-                bound = AT_LEAST if metric in point.bounds else ""
-                cells += [bound + middle, span]
+                cells += [units.at_least(middle, bounded=metric in point.bounds), span]
             rows.append([name, f"{point.rtt_ms:g}", "" if point.state == "VALID" else point.state, *cells])
     heads = [Head("variant", words=True), Head("rtt", "ms"), Head("verdict", words=True)]
     for metric, name in metrics.items():

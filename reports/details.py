@@ -32,7 +32,7 @@ def steps(run: Run) -> Listing:
             parts = [figures.steps[name] for figures in seen if name in figures.steps]
             times = [_median(parts, metric) for metric in _PERCENTILES]
             if any(time != MISSING for time in times):
-                rows.append([variant.name, name, f"{sum(each.requests for each in parts):,}", *times])
+                rows.append([variant.name, name, units.count(sum(each.requests for each in parts)), *times])
     heads = [
         Head("variant", words=True), Head("step", words=True), Head("requests"), Head("p50", "ms"), Head("p95", "ms"),
         Head("p99", "ms"),
@@ -52,8 +52,8 @@ def trials(run: Run) -> Listing:
     heads = [Head("trial"), Head("block"), Head("variant", words=True), Head("verdict", words=True)]
     rows = [
         [
-            str(trial.number),
-            str(trial.block),
+            units.number(trial.number),
+            units.number(trial.block),
             arm.variant,
             trial.verdict.state,
             *_figures(trial, arm),
@@ -83,8 +83,8 @@ def searches(run: Run) -> Listing:
         load = view.arrivals(told) if told.kind == "open" else plural(told.users, "user")
         rows += [
             [
-                str(trial.number), trial.purpose, load, arm.variant, trial.verdict.state, *_figures(trial, arm),
-                _said(run, trial),
+                units.number(trial.number), trial.purpose, load, arm.variant, trial.verdict.state,
+                *_figures(trial, arm), _said(run, trial),
             ]
             for arm in trial.arms
         ]  # fmt: skip
@@ -107,10 +107,10 @@ def _figures(trial: Trial, arm: Arm) -> list[str]:
     def written(metric: str, write: Callable[[float], str]) -> str:
         if figures is None or metric not in known:
             return MISSING
-        return (units.AT_LEAST if metric in figures.at_least else "") + write(known[metric])
+        return units.at_least(write(known[metric]), bounded=metric in figures.at_least)
 
     return [
-        f"{figures.requests:,}" if figures else MISSING,
+        units.count(figures.requests) if figures else MISSING,
         *(written(metric, units.ms) for metric in (*_PERCENTILES, "max_us")),
         written("requests_per_s", units.per_second),
         _or_dash(figures.achieved_share if figures else None, units.percent),

@@ -100,7 +100,7 @@ def costs(run: Run) -> Listing | None:
 
 def span(interval: Interval, write: Callable[[float], str]) -> str:
     """Return the ends of an interval."""
-    return f"{units.signed(interval.low, write)} – {units.signed(interval.high, write)}"  # noqa: RUF001 - a range
+    return units.span(interval.low, interval.high, lambda value: units.signed(value, write))
 
 
 def _kind(interval: Interval) -> str:
@@ -120,7 +120,7 @@ def capacities(run: Run) -> Listing | None:
     rows = [
         [
             each.variant, _rate(each.lower_per_s), _rate(each.upper_per_s), each.limit, each.why,
-            str(len(each.trials)),
+            units.count(len(each.trials)),
         ]
         for variant in view.ordered(run)
         if (each := by_name.get(variant.name)) is not None
@@ -137,10 +137,10 @@ def bounds(capacity: Capacity) -> str:
     """Return where a capacity lies, in a few characters."""
     lower, upper = capacity.lower_per_s, capacity.upper_per_s
     if lower is None:
-        return f"< {_rate(upper)} /s" if upper is not None else MISSING
+        return units.Written(f"< {_rate(upper)} /s", upper) if upper is not None else MISSING
     if upper is None:
-        return f"{units.AT_LEAST} {_rate(lower)} /s"
-    return f"{_rate(lower)}–{_rate(upper)} /s"  # noqa: RUF001 - a range
+        return units.Written(f"{units.AT_LEAST} {_rate(lower)} /s", lower)
+    return units.Written(f"{_rate(lower)}–{_rate(upper)} /s", lower, upper)  # noqa: RUF001 - a range
 
 
 def _rate(value: float | None) -> str:
@@ -212,8 +212,8 @@ def store_operations(run: Run) -> Listing | None:
                 [
                     variant.name,
                     name,
-                    f"{count:,}",
-                    f"{failed:,}",
+                    units.count(count),
+                    units.count(failed),
                     *(units.ms(time) if time is not None else MISSING for time in times),
                 ]
             )

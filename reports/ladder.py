@@ -179,10 +179,10 @@ def _line(  # noqa: PLR0917 - what is drawn, where, and how
 
 def _told(name: str, rung: Rung, metric: str) -> Mark:
     """Return a point of the ladder with its smallest and its largest trial."""
-    median, low, high = (units.ms(time * 1e3) for time in rung.times[metric])
+    median, low, high = (time * 1e3 for time in rung.times[metric])
     return Mark(
         name, f"{_PANELS[metric]} at {units.per_second(rung.rate_per_s)}/s",
-        units.at_least(median, bounded=metric in rung.bounds), "ms", f"{low} – {high}",  # noqa: RUF001 - a range
+        units.at_least(units.ms(median), bounded=metric in rung.bounds), "ms", units.span(low, high, units.ms),
         "" if rung.state == "VALID" else rung.state,
     )  # fmt: skip
 

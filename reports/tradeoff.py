@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reports import canvas, findings, needs_contest, needs_metrics, struck, units, view
 from reports.canvas import ALARM, GRID, INK, MARGIN, MUTED, PAPER, SMALL, WIDTH, Canvas
+from reports.marks import Mark
 from reports.tradeoff_labels import Box, Point, places
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def spots(run: Run) -> list[Spot]:
                 found.append(Spot(row, latency, capacity.lower_per_s, capacity.upper_per_s, middle, cpu_us, said))
         elif (drawn := needs_contest.figure(run, row.variant, load)) is not None and drawn.low > 0:
             high = None if drawn.at_least else drawn.high
-            found.append(Spot(row, latency, drawn.low, high, drawn.value, cpu_us, drawn.text))
+            found.append(
+                Spot(row, latency, drawn.low, high, drawn.value, cpu_us, units.Written(drawn.text, drawn.value))
+            )
     return found
 
 
@@ -106,9 +109,10 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
     out = struck.checks(run)
     for spot in shown:
         name = spot.row.variant.name
-        lines += _bars(axes, scales, spot, styles[name])
         radius = _diameter(spot.cpu_us, largest) / 2
-        _mark(axes, spot, styles[name], radius, struck=name in out)
+        with on.of(name, *_told(spot)):
+            lines += _bars(axes, scales, spot, styles[name])
+            _mark(axes, spot, styles[name], radius, struck=name in out)
         x, y = scales.at(spot.middle_per_s, spot.p99.value / 1e3)
         points.append(Point(x, y, radius, canvas.measure(_fitted(name), SMALL) + _mark_width(spot), SMALL + 2))
     better = "better: below, right"
@@ -116,7 +120,8 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
     on.text(_LEFT + _WIDE - 2, _TOP + _DEEP - 5, better, color=MUTED, ha="right")
     within = Box(_LEFT + 1, _TOP, _WIDE + _RIGHT - 6, _DEEP)
     for spot, point, place in zip(shown, points, places(points, lines, [taken], within), strict=True):
-        _named(on, spot, point, place, struck=spot.row.variant.name in out)
+        with on.of(spot.row.variant.name):
+            _named(on, spot, point, place, struck=spot.row.variant.name in out)
     at = units.per_second(run.plan.load.rate_per_s or 0)
     on.text(MARGIN, _TOP - 5, f"p99 at {at}/s, ms{', logarithmic' if scales.log_y else ''}", color=MUTED)
     on.text(WIDTH / 2, _TOP + _DEEP + 25, _across(run, scales), color=MUTED, ha="center")
@@ -222,6 +227,14 @@ def _mark(axes: Axes, spot: Spot, style: Style, radius: float, *, struck: bool) 
         axes.plot(
             *at, marker="x", markersize=2 * radius + 4, linestyle="none", color=ALARM, markeredgewidth=1.6, zorder=5
         )
+
+
+def _told(spot: Spot) -> list[Mark]:
+    """Return what a mark stands for, as figures; their texts have their units and ranges."""
+    name, note = spot.row.variant.name, spot.row.mark
+    cpu = [] if spot.cpu_us is None else [Mark(name, "app CPU", units.us(spot.cpu_us), "µs/request", note=note)]
+    p99 = units.Written(spot.p99.text, spot.p99.value)
+    return [Mark(name, "p99", p99, "", note=note), Mark(name, "load", spot.said, "", note=note), *cpu]
 
 
 def _mark_width(spot: Spot) -> float:

@@ -16,13 +16,15 @@ AT_LEAST: Final = "≥"
 class Written(str):
     """A quantity as it is written, which remembers what it was written from."""
 
-    __slots__ = ("value",)
+    __slots__ = ("to", "value")
     value: float
+    to: float | None
+    """The other end of a range."""
 
-    def __new__(cls, text: str, value: float) -> Self:
-        """Return the text; `value` is in the unit that it is recorded in."""
+    def __new__(cls, text: str, value: float, to: float | None = None) -> Self:
+        """Return the text; `value` and `to` are in the unit that they are recorded in."""
         written = super().__new__(cls, text)
-        written.value = value
+        written.value, written.to = value, to
         return written
 
 
@@ -99,6 +101,16 @@ def _per_cent(value: float) -> str:
 def p_value(p: float) -> str:
     """Return a p-value with two digits; below a ten-thousandth nobody asks."""
     return Written("< 0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}", p)  # noqa: PLR2004 - two digits
+
+
+def span(low: float, high: float, write: Callable[[float], str], dash: str = " – ") -> str:  # noqa: RUF001 - a range
+    """Return a range as its ends are written."""
+    return Written(f"{write(low)}{dash}{write(high)}", low, high)
+
+
+def number(value: int) -> str:
+    """Return what is only a name, such as a block's number."""
+    return Written(str(value), value)
 
 
 def count(value: int) -> str:

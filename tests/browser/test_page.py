@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it publishes no types
 
 from tests.browser.rich import SCENARIO
 from tests.reports.synthetic import EVIL
@@ -180,7 +180,7 @@ def test_headings_are_in_order_and_tables_have_captions_and_scopes(opened: Opene
     assert page.locator("th:not([scope])").count() == 0
     assert page.locator("figure svg:not([role=img][aria-label])").count() == 0
     for landmark in ("banner", "navigation", "main", "contentinfo"):
-        assert page.get_by_role(landmark).count() >= 1  # type: ignore[arg-type] # one of the roles
+        assert page.get_by_role(landmark).count() >= 1
 
 
 def test_printed_it_is_light_without_controls_and_with_failing_evidence_open(opened: Opened) -> None:

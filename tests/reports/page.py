@@ -16,6 +16,7 @@ class Cell:
     attributes: dict[str, str | None]
     text: str = ""
     value: float | None = None
+    to: float | None = None
 
 
 @dataclass
@@ -50,8 +51,10 @@ class Page(HTMLParser):
         elif tag == "tr":
             self._rows.append([])
         elif tag in {"td", "th"}:
-            value = attributes.get("data-value")
-            self._cell = Cell(tag, attributes, value=None if value is None else float(value))
+            value, to = (
+                None if (each := attributes.get(name)) is None else float(each) for name in ("data-value", "data-to")
+            )
+            self._cell = Cell(tag, attributes, value=value, to=to)
             self._rows[-1].append(self._cell)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

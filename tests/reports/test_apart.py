@@ -168,7 +168,7 @@ def test_hostile_names_do_nothing() -> None:
     assert "<script" not in markdown.render(run)
     page = Page(render(run, []))
     assert page.unbalanced == []
-    assert not [tag for tag, _ in page.elements if tag == "script"]
+    assert [tag for tag, _ in page.elements].count("script") == 1
 
 
 def test_letters_go_on_after_z() -> None:
