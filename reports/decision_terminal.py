@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from reports.needs import Answer
 
 _NEED: Final = 21
-_STYLES: Final = {"best": "bold green", "only": "bold", "unknown": "dim"}
+_STYLES: Final = {"best": "bold green"}
 
 
 def screen(run: Run) -> Iterable[RenderableType]:
@@ -66,10 +67,10 @@ def _answers(answers: Sequence[Answer]) -> Table:
 
 
 def _said(answer: Answer) -> Text:
-    """Return an answer with its winner's name in evidence."""
+    """Return an answer with the names in evidence that are the answer."""
     text = Text(plain(answer.said))
-    if answer.state in _STYLES and len(answer.best) == 1 and text.plain.startswith(name := plain(answer.best[0])):
-        text.stylize(_STYLES[answer.state], 0, len(name))
+    for name in map(plain, answer.best):
+        text.highlight_regex(rf"(?<![^ ]){re.escape(name)}(?=[ ,;.]|$)", _STYLES.get(answer.state, "bold"))
     return text
 
 

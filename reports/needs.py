@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal
 from reports import struck, units, view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from reports.format import Run, Variant
 
+_SHORT: Final = 3
 SERVED: Final = "On a server"
 """What goes before how those stand among themselves that need a server."""
 State = Literal["best", "tied", "not told apart", "only", "nobody", "unknown"]
@@ -46,6 +47,12 @@ class Answer:
     """The answer in a sentence or two, with its figures; it names variants as they are recorded."""
     figures: list[Figure] = field(default_factory=list)
     """Of every candidate that has one, the best first."""
+
+    @property
+    def short(self) -> str:
+        """The answer in as few words as there are: a name, or several with what stands between them."""
+        between = {"tied": " = ", "not told apart": " or "}.get(self.state, ", ")
+        return between.join(self.best[:_SHORT]) + (" …" if len(self.best) > _SHORT else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +143,9 @@ def costs(variant: Variant) -> str:
     return {"process": "one process, lost at exit", "client": "not revocable"}.get(str(keeps), "")
 
 
-def called(variant: Variant) -> str:
-    """Return a variant's name, with what it gives up."""
-    given_up = costs(variant)
+def called(variant: Variant, known: Collection[str] = ()) -> str:
+    """Return a variant's name, with what it gives up unless that is known by now."""
+    given_up = "" if variant.name in known else costs(variant)
     return f"{variant.name} ({given_up})" if given_up else variant.name
 
 

@@ -8,7 +8,7 @@ from reports import units
 from reports.needs import SERVED, Answer, Figure, called, costs, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from reports.format import Capacity, Run, Variant
     from reports.needs import Candidates, State
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _OVERLAP: Final = "cannot be told apart, since their intervals overlap"
 
 
-def answer(run: Run, who: Candidates) -> Answer:
-    """Return the answer of a run that searched for capacities."""
+def answer(run: Run, who: Candidates, known: Collection[str] = ()) -> Answer:
+    """Return the answer of a run that searched for capacities; of `known` it is known what they give up."""
     need = f"highest load {f'with {run.plan.objective.text}' if run.plan.objective else 'that is sustained'}"
     found = [each for each in run.capacities if each.variant in who.names and (each.lower_per_s or each.upper_per_s)]
     lacking = [name for name in who.names if name not in {each.variant for each in found}]
@@ -34,10 +34,10 @@ def answer(run: Run, who: Candidates) -> Answer:
     if any(each not in among for each in best) and any(each.lower_per_s for each in among):
         others, _ = _best(among)
         if not all(each in best for each in others):
-            behind = f" {SERVED}: {_said(among, served)}."
+            behind = f" {SERVED}: {_said(among, served, known)}."
             # Whoever leads there is said there.
             next_too = ordered[1] not in others
-    said = f"{_said(found, who.variants, next_too=next_too)}."
+    said = f"{_said(found, who.variants, known, next_too=next_too)}."
     if said.startswith(_OVERLAP):
         said = said[0].upper() + said[1:]
     names = [each.variant for each in ordered if each in best]
@@ -54,16 +54,18 @@ def _carries_more(one: Capacity, other: Capacity) -> bool:
     return one.lower_per_s is not None and other.upper_per_s is not None and one.lower_per_s >= other.upper_per_s
 
 
-def _said(found: Sequence[Capacity], variants: Sequence[Variant], *, next_too: bool = True) -> str:
+def _said(
+    found: Sequence[Capacity], variants: Sequence[Variant], known: Collection[str], *, next_too: bool = True
+) -> str:
     """Say who carries most, without a full stop."""
-    names = {variant.name: called(variant) for variant in variants}
+    names = {variant.name: called(variant, known) for variant in variants}
     best, state = _best(found)
     ordered = sorted(found, key=lambda each: (each not in best, -(each.lower_per_s or 0.0)))
     texts = [f"{names[each.variant]}, {_figure(each).text}" for each in ordered]
     if state == "not told apart":
         return f"{_OVERLAP}: {'; '.join(texts[: len(best)])}"
-    known = ordered[0].limit != "unknown" and ordered[0].upper_per_s is not None
-    limit = f", where the {ordered[0].limit} gives out" if known else ""
+    told = ordered[0].limit != "unknown" and ordered[0].upper_per_s is not None
+    limit = f", where the {ordered[0].limit} gives out" if told else ""
     after = f"; next {ordered[1].variant}, {_figure(ordered[1]).text}" if next_too and len(ordered) > 1 else ""
     return f"{texts[0]}{limit}{after}"
 

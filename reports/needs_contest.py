@@ -14,7 +14,7 @@ from reports.needs_metrics import APP_CPU, CPU, latencies, memory, throughput
 from reports.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from reports.format import Run, Variant
     from reports.needs import Candidates, State
@@ -39,15 +39,20 @@ class Contest:
 
 def answers(run: Run, who: Candidates) -> list[Answer]:
     """Return the answers to what was measured: latency, load, CPU, memory."""
-    said = [_answer(run, who.variants, metric) for metric in latencies(run)]
-    if run.capacities:
-        said.append(needs_capacity.answer(run, who))
-    elif run.plan.closed_s or not view.is_open(run):
-        said.append(_answer(run, who.variants, throughput(run)))
+    said: list[Answer] = []
+    # What a variant gives up is said where it is first an answer.
+    known: set[str] = set()
+    drawn = [throughput(run)] if run.plan.closed_s or not view.is_open(run) else []
+    for metric in [*latencies(run), *([None] if run.capacities else drawn), APP_CPU, CPU, memory(run)]:
+        if metric is None:
+            said.append(needs_capacity.answer(run, who, known))
+        else:
+            said.append(_answer(run, who.variants, metric, known))
+        known.update(said[-1].best)
     if not view.is_open(run):
         why = "Not known: closed loops wait for the answers, and so have no rate to be compared at."
-        said.append(Answer("p99", "lowest p99 at a rate", "unknown", [], why))
-    return [*said, *(_answer(run, who.variants, metric) for metric in (APP_CPU, CPU, memory(run)))]
+        said.insert(1, Answer("p99", "lowest p99 at a rate", "unknown", [], why))
+    return said
 
 
 def ranges(run: Run) -> str:
@@ -83,7 +88,15 @@ def contest(run: Run, variants: Sequence[Variant], metric: Metric) -> Contest:
     return Contest(state, best, ordered, blocks)
 
 
-def in_words(run: Run, variants: Sequence[Variant], metric: Metric, *, before: str = "", next_too: bool = True) -> str:
+def in_words(
+    run: Run,
+    variants: Sequence[Variant],
+    metric: Metric,
+    *,
+    before: str = "",
+    known: Collection[str] = (),
+    next_too: bool = True,
+) -> str:
     """Say in sentences who is best in a figure; `before` goes before what is found of all of them.
 
     Who does without a server wins most races: how the others stand among themselves is said behind it.
@@ -94,11 +107,10 @@ def in_words(run: Run, variants: Sequence[Variant], metric: Metric, *, before: s
         among = contest(run, served, metric)
         # Where they share the place with the others, they were named with them.
         if among.state != "unknown" and not set(among.best) <= set(found.best):
-            behind = f" {_heading(among, SERVED)}{_named(among, served, next_too=next_too)}."
+            behind = f" {_heading(among, SERVED)}{_named(among, served, known, next_too=next_too)}."
             # Whoever leads there is said there.
             next_too = next_too and found.figures[1].variant not in among.best
-    plainly = bool(before)
-    return f"{_heading(found, before)}{_named(found, variants, next_too=next_too, plainly=plainly)}.{behind}"
+    return f"{_heading(found, before)}{_named(found, variants, known, next_too=next_too)}.{behind}"
 
 
 def _heading(found: Contest, before: str) -> str:
@@ -113,9 +125,9 @@ def _heading(found: Contest, before: str) -> str:
     return f"{said[0].upper()}{said[1:]}: " if said else ""
 
 
-def _named(found: Contest, variants: Sequence[Variant], *, next_too: bool, plainly: bool = False) -> str:
+def _named(found: Contest, variants: Sequence[Variant], known: Collection[str], *, next_too: bool) -> str:
     """Return those that are best with their figures, and who comes next where there is a winner."""
-    names = {variant.name: variant.name if plainly else called(variant) for variant in variants}
+    names = {variant.name: called(variant, known) for variant in variants}
     texts = {one.variant: one.text for one in found.figures}
     if found.state in {"best", "only"}:
         rest = found.figures[1:] if next_too else []
@@ -125,13 +137,13 @@ def _named(found: Contest, variants: Sequence[Variant], *, next_too: bool, plain
     return "; ".join(f"{names[name]}, {texts[name]}" for name in found.best[:_MOST]) + more
 
 
-def _answer(run: Run, variants: Sequence[Variant], metric: Metric) -> Answer:
+def _answer(run: Run, variants: Sequence[Variant], metric: Metric, known: Collection[str]) -> Answer:
     found = contest(run, variants, metric)
     if found.state == "unknown":
         return Answer(metric.key, metric.need, "unknown", [], "Not known: nobody measured it.")
-    said = in_words(run, variants, metric)
-    known = {one.variant for one in found.figures}
-    if lacking := [variant.name for variant in variants if variant.name not in known]:
+    said = in_words(run, variants, metric, known=known)
+    measured = {one.variant for one in found.figures}
+    if lacking := [variant.name for variant in variants if variant.name not in measured]:
         said += f" Not known of {listed(lacking)}."
     return Answer(metric.key, metric.need, found.state, found.best, said, found.figures)
 

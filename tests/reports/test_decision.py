@@ -71,6 +71,7 @@ def test_ranges_that_overlap_have_no_winner() -> None:
     run = synthetic_choice.run({"redis": (2.0, 2.1, 2.6), "postgres": (2.5, 2.7, 2.8), "mongodb": (6.0, 6.3, 6.6)})
     found = answers(run)["p99"]
     assert (found.state, found.best) == ("not told apart", ["redis", "postgres"])
+    assert found.short == "redis or postgres"
     assert found.said == (
         "Cannot be told apart in 3 blocks: redis, 2.10 ms (2.00 to 2.60); postgres, 2.70 ms (2.50 to 2.80)."
     )
@@ -143,6 +144,9 @@ def test_what_keeps_nothing_is_no_candidate_and_memory_says_what_it_costs() -> N
     )
     assert found.aside[0].text == "none: keeps no session, and is only what the others are seen against"
     assert all("none" not in each.best for each in found.answers)
+    # What it gives up is said once, where it is first an answer.
+    assert [each.key for each in found.answers if "lost at exit" in each.said] == ["p99"]
+    assert answers(run)["p50"].short == "memory"
     assert answers(run)["workers"].said.startswith("redis, postgres, mongodb (by their own account")
     assert answers(run)["power-loss"].said == (
         "Every acknowledged write: postgres. But for the last 100 ms: mongodb. "
@@ -248,9 +252,8 @@ def test_memory_carries_most_and_a_server_is_named_beside_it() -> None:
     run = synthetic_choice.run({"memory": (1.5, 1.6, 1.7), **APART}, objective=SLO)
     run.capacities = [capacity("memory", 3_000, 3_100), capacity("redis", 1_000, 1_200), capacity("mongodb", None, 90)]
     assert answers(run)["capacity"].said == (
-        "memory (one process, lost at exit), 3,000 to 3,100 arrivals/s, where the app CPU gives out. On a server: "
-        "redis, 1,000 to 1,200 arrivals/s, where the app CPU gives out; next mongodb, under 90.0 arrivals/s. Not known "
-        "of postgres."
+        "memory, 3,000 to 3,100 arrivals/s, where the app CPU gives out. On a server: redis, 1,000 to 1,200 "
+        "arrivals/s, where the app CPU gives out; next mongodb, under 90.0 arrivals/s. Not known of postgres."
     )
     run.capacities = [capacity("redis", None, 100)]
     assert answers(run)["capacity"].said == "Nobody was shown to carry any rate."
