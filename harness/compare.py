@@ -179,8 +179,7 @@ def _show_runs(shown: SideBySide) -> None:
     else:
         _line(console, shown.head, "bold yellow")
         _line(console, side_by_side.NO_GATE)
-    beside = side_by_side.facts(shown.answer.beside, "beside", "What differs besides, and does not forbid it")
-    for each in (*shown.first(), beside):
+    for each in (*shown.parting(), shown.found()):
         _table(console, each.title, each)
     _list(console, shown.answer.notes, style="dim")
 

@@ -72,16 +72,20 @@ class SideBySide:
         """Why it was refused, or why it is no more than advice."""
         return self.answer.reasons or [NO_GATE]
 
-    def first(self) -> list[Listing]:
-        """Return what stands first: what forbids a difference, or else what changed."""
+    def parting(self) -> list[Listing]:
+        """Return in what the runs differ: what forbids to compare them, then what only must be known."""
         forbids = facts(self.answer.differences, "forbids", "What forbids it")
-        found = [forbids, both(self.answer)] if self.answer.kind == "refused" else [changes(self.answer)]
-        return [each for each in found if each.rows]
+        beside = facts(self.answer.beside, "beside", "What differs besides, and does not forbid it")
+        return [each for each in (forbids, beside) if each.rows]
+
+    def found(self) -> Listing:
+        """Return what changed; where that may not be computed, both as they were measured."""
+        return both(self.answer) if self.answer.kind == "refused" else changes(self.answer)
 
     def tables(self) -> list[Listing]:
         """Return every table, in the order of a page."""
-        beside = facts(self.answer.beside, "beside", "What differs besides, and does not forbid it")
-        return [each for each in (*self.first(), beside, *map(multiples_of, self.sides)) if each.rows]
+        found = self.found()
+        return [*self.parting(), *([found] if found.rows else []), *map(multiples_of, self.sides)]
 
 
 def facts(differences: Sequence[Difference], key: str, title: str) -> Listing:

@@ -64,7 +64,7 @@ def test_a_refusal_in_markdown_and_csv(refused: SideBySide, golden: Callable[[st
 
 def test_what_parts_them_stands_first(refused: SideBySide, advised: SideBySide) -> None:
     assert [each.key for each in refused.tables()] == ["forbids", "both", "run-a", "run-b"]
-    assert [each.key for each in advised.tables()] == ["changes", "beside", "run-a", "run-b"]
+    assert [each.key for each in advised.tables()] == ["beside", "changes", "run-a", "run-b"]
 
 
 @pytest.mark.parametrize("kind", ["advised", "refused"])
