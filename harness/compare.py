@@ -39,13 +39,13 @@ _CODES: Final = {
     "INVALID": Exit.INVALID,
 }
 _USAGE: Final = "compare takes two runs (compare RUN_A RUN_B), or a run and two of its variants (compare RUN V1 V2)"
-_FILES: Final = ("compare.html", "compare.md", "compare.csv")
+_FILES: Final = ("compare.html", "compare.md", "compare.csv", "compare.json")
 
 
 def compare(arguments: Sequence[str], *, as_json: bool, out: Path | None = None) -> Exit:
     """Compare what the arguments name, show it, and return the exit code.
 
-    Two runs are written as a page, Markdown and CSV besides, into `out` or RUN_B/report.
+    Two runs are written as a page, Markdown, CSV and JSON besides, into `out` or RUN_B/report.
 
     Raises UsageError for arguments that name nothing to compare, MeasurementError for a run without a trial, and
     RunUnreadable.
@@ -108,13 +108,18 @@ def _two_runs(first: Path, second: Path, *, as_json: bool, out: Path | None) -> 
 
 
 def _written(shown: SideBySide, folder: Path, *, asked: bool) -> tuple[list[Path], str]:
-    """Write page, Markdown and CSV, and return their paths, and what was in the way.
+    """Write page, Markdown, CSV and JSON, and return their paths, and what was in the way.
 
     Raises UsageError where a folder that was asked for cannot be written; of one that was not, it is only told.
     """
     from reports import side_by_side_html  # noqa: PLC0415 - a table in the terminal need not wait for it
 
-    texts = (side_by_side_html.render(shown), side_by_side_html.markdown(shown), side_by_side.table(shown))
+    texts = (
+        side_by_side_html.render(shown),
+        side_by_side_html.markdown(shown),
+        side_by_side.table(shown),
+        shown.answer.model_dump_json(indent=1) + "\n",
+    )
     paths = [folder / name for name in _FILES]
     try:
         for path, text in zip(paths, texts, strict=True):

@@ -106,6 +106,8 @@ def show(told: History, console: Console) -> None:
     console.print(Text("ADVISORY: this is never a gate.", style="bold yellow"))
     console.print(Text(history_listing.ADVICE))
     _table(console, history_listing.trends(told, drawn=True))
+    if missing := history_listing.missing(told):
+        console.print(grids.listed([("·", each) for each in missing], style="dim"))
     if changes := history_listing.changes(told):
         console.print()
         console.print(Text("Changes", style="bold"))

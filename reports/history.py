@@ -235,7 +235,8 @@ def _of_setting(letter: str, places: Sequence[int], runs: Sequence[Run]) -> list
             own = [at for at, each in zip(having, facts, strict=True) if each == edition]
             for metric in METRICS:
                 points = [_point(at, runs[at], name, metric, seen[at]) for at in own]
-                if any(point.value for point in points):
+                # Who never has a figure is there with the reason, once.
+                if any(point.value for point in points) or metric == METRICS[0]:
                     apart = fingerprint.apart(editions[0], edition)
                     made = Series(
                         variant=name, metric=metric, setting=letter, edition=number, differences=apart,

@@ -50,6 +50,7 @@ def render(history: History, run: Run, drawn: Sequence[Chart]) -> str:
         advice=listing.ADVICE,
         changes=listing.changes(history),
         how=listing.how(history),
+        missing=listing.missing(history),
         beside=[each for each in beside if each is not None and each.rows],
         rows=view.sheet(run).rows,
         details=[listing.points(history), listing.runs(history)],

@@ -129,6 +129,20 @@ def _said(history: History, series: Series, change: Change) -> str:
     return f"{said}."
 
 
+def missing(history: History) -> list[str]:
+    """Return a sentence per series that has no figure in some of its runs, in its first metric, with the reasons."""
+    said = []
+    for series in history.series:
+        without = [point for point in series.points if point.figure is None]
+        if series.metric != "p50_us" or not without:
+            continue
+        whys = dict.fromkeys(point.why.rstrip(".") for point in without)
+        first = history.runs[without[0].run].folder
+        count = f"{len(without)} of {plural(len(series.points), 'run')}"
+        said.append(f"{series.variant}, {series.label}: no figure in {count}, first in {first}: {'; '.join(whys)}.")
+    return said
+
+
 def how(history: History) -> str:
     """Return how changes were looked for, or why not."""
     if not history.searched:

@@ -23,7 +23,11 @@ DOCUMENTS: Final[dict[str, tuple[type[BaseModel], str, int]]] = {
     "judgement": (judged_json.Document, "report/judgement.json of a regression check", judged_json.SCHEMA_VERSION),
     "audit": (audit_json.Document, "report/audit.json of an audit", audit_json.SCHEMA_VERSION),
     "compare": (compared.Across, "compare.json of two runs side by side", compared.VERSION),
-    "verdict": (between.Between, "what compare RUN V1 V2 --json says of two variants", compared.VERSION),
+    "verdict": (
+        between.Between,
+        "what compare RUN V1 V2 --json says of two variants, beside run, said and exit_code",
+        compared.VERSION,
+    ),
     "history": (history.History, "history.json of many runs", history.VERSION),
 }
 """What is published: the model, what it is, and the version that the schema is of."""

@@ -143,14 +143,15 @@ def test_names_that_would_do_harm_are_shown_as_they_are(
     assert "\x1b" not in text
 
 
-def test_two_runs_are_written_as_page_markdown_and_csv_beside_the_second(
+def test_two_runs_are_written_as_page_markdown_and_tables_beside_the_second(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     found = answer(capsys, str(REFERENCE), other_day(tmp_path))
-    names = ["compare.html", "compare.md", "compare.csv"]
+    names = ["compare.html", "compare.md", "compare.csv", "compare.json"]
     assert found["written"] == [str(tmp_path / "report" / name) for name in names]
-    found.pop("exit_code"), found.pop("a"), found.pop("b"), found.pop("written")
-    jsonschema.validate(found, schemas.schema("compare"))
+    written = json.loads((tmp_path / "report" / "compare.json").read_text())
+    jsonschema.validate(written, schemas.schema("compare"))
+    assert found == {**written, **{name: found[name] for name in ("a", "b", "written", "exit_code")}}
     assert all((tmp_path / "report" / name).stat().st_size for name in names)
     assert compare([str(REFERENCE), str(tmp_path)], as_json=False, out=tmp_path / "out") is Exit.INCONCLUSIVE
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)

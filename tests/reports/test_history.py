@@ -159,6 +159,21 @@ def test_failed_missing_and_suspect_trials_are_said_and_do_not_count() -> None:
     assert [point.why for point in series.points] == ["", "12 of 12 trials FAILED", "no server", ""]
     assert [point.suspect for point in series.points] == [0, 0, 0, 12]
     assert [point.run for point in series.known] == [0, 3]
+    said = ["redis, A: no figure in 2 of 4 runs, first in run02: 12 of 12 trials FAILED; no server."]
+    assert listing.missing(told) == said
+    assert said[0] in " ".join(Page(history_html.render(told, history_html.latest(ones), [])).texts)
+
+
+def test_who_never_has_a_figure_is_there_with_the_reason() -> None:
+    ones = short(2)
+    for one in ones:
+        for each in one.trials:
+            if each.arms[0].variant == "redis":
+                each.verdict.state = "INVALID"
+    told = history("x", named(ones))
+    assert [(each.metric, len(each.known)) for each in told.series if each.variant == "redis"] == [("p50_us", 0)]
+    assert listing.missing(told) == ["redis, A: no figure in 2 of 2 runs, first in run01: 12 of 12 trials INVALID."]
+    assert [each.name for each in history_html.draw(told, history_html.latest(ones))] == ["history-none"]
 
 
 def test_a_run_in_which_what_keeps_nothing_failed_is_in_no_series_of_multiples() -> None:
