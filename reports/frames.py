@@ -84,7 +84,9 @@ def _files(
             table = read(folder, each.number)
             if table is not None:
                 whole = _labelled(table, each, names)
-                found.append(whole if variant is None else whole[whole["variant"] == variant])
+                part = whole if variant is None else whole[whole["variant"] == variant]
+                # Older pandas frown at empty frames among those that are joined.
+                found += [part] if len(part) else []
     if found:
         whole = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0].reset_index(drop=True)
     else:
