@@ -19,7 +19,7 @@ SCENARIO = f"login</h1><img src=x onerror=alert(3)>{EVIL}"
 
 def record(folder: Path) -> Run:
     """Write the run and return it."""
-    made = synthetic_open.record(folder)
+    made = synthetic_open.record(folder, blocks=2, ladder_per_s=(150.0, 600.0))
     names = {variant.name for variant in made.variants}
     made.audits = [audit for audit in synthetic_audits.every_state() if audit.variant in names]
     made.plan.scenario = SCENARIO

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it publishes no types
 
+from reports import html
+from tests.browser.conftest import Opened
 from tests.browser.rich import SCENARIO
+from tests.reports import synthetic_audits, synthetic_judged
 from tests.reports.synthetic import EVIL
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from pathlib import Path
 
-    from tests.browser.conftest import Opened
+    from playwright.sync_api import Browser, Locator, Page
 
 WIDTHS = (360, 768, 1440)
 
@@ -38,6 +41,13 @@ def column(page: Page, table: str, place: int) -> list[float]:
         .map((row) => row.cells[place]?.dataset.value).filter((value) => value !== undefined).map(Number)"""
     found: list[float] = page.evaluate(script, [table, place])
     return found
+
+
+def grave(page: Page) -> dict[str, str]:
+    """Return what axe finds serious or critical, with the first element of each kind."""
+    # A drawing is one image, whatever it is made of.
+    found = Axe().run(page, context={"exclude": [["figure svg > *"]]}).response["violations"]
+    return {each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in {"serious", "critical"}}
 
 
 def sorter(page: Page, head: str) -> Locator:
@@ -136,13 +146,22 @@ def test_nothing_is_wider_than_the_screen(opened: Opened, width: int) -> None:
 def test_axe_finds_nothing_serious(opened: Opened, scheme: Any) -> None:
     page = opened.fresh()
     page.emulate_media(color_scheme=scheme)
-    # What is far away once more as often is no other kind of element.
-    page.eval_on_selector_all(
-        "#machine, #trials", "all => all.forEach((each) => { each.closest('details').open = true; })"
-    )
-    found = Axe().run(page).response["violations"]
-    grave = {each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in {"serious", "critical"}}
-    assert grave == {}
+    script = "all => all.forEach((each) => { each.closest('details').open = true; })"
+    page.eval_on_selector_all("#machine, #latency-data", script)
+    assert grave(page) == {}
+
+
+@pytest.mark.parametrize("kind", ["audit", "judgement"])
+def test_audits_and_judgements_are_pages_as_good(browser: Browser, tmp_path: Path, kind: str) -> None:
+    run = synthetic_audits.only() if kind == "audit" else synthetic_judged.check()
+    path = tmp_path / "index.html"
+    path.write_text(html.audited(run) if run.judgement is None else html.judged(run, run.judgement, []))
+    each = Opened(browser, path)
+    assert grave(each.page) == {}
+    each.page.set_viewport_size({"width": 360, "height": 900})
+    assert each.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert (each.said, each.asked) == ([], [each.url])
+    each.context.close()
 
 
 def test_the_lights_are_the_systems_until_somebody_chooses(opened: Opened) -> None:
