@@ -210,12 +210,15 @@ def compare(
         typer.Argument(metavar="RUN_A RUN_B | RUN V1 V2", help="Two recorded runs, or a run and two of its variants."),
     ],
     *,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the page of two runs goes; without it into RUN_B/report.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Set two variants of a run against each other, with a verdict; or two runs, as advice at best."""
     from harness import compare as verb  # noqa: PLC0415 - each verb loads what it needs
 
-    raise typer.Exit(verb.compare(what, as_json=as_json))
+    raise typer.Exit(verb.compare(what, as_json=as_json, out=out))
 
 
 @app.command()

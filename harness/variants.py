@@ -84,8 +84,8 @@ def resolve(names: Sequence[str], tables: dict[str, VariantTable], place: Place 
     for request in requests if place else ():
         if request.table.target or request.table.python or request.table.cwd:
             raise UsageError(
-                f"{request.named} has a target, an interpreter or a folder of its own, so no revision of this tree changes it. "
-                "Name another variant, or compare it with --against."
+                f"{request.named} has a target, an interpreter or a folder of its own, so no revision of this tree "
+                "changes it. Name another variant, or compare it with --against."
             )
         request.place = place  # type: ignore[assignment] # there is one
     described: dict[tuple[str, Path | None], dict[str, Any]] = {}
