@@ -17,8 +17,12 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 # Tests that run side by side: their outcome is the same whatever others take of the CPUs. What is alone measures, or
 # asks for something within a time; whatever is new, is alone too.
 SIDE_BY_SIDE = [
-    "tests/backends", "tests/reports", "tests/servers", "tests/harness/test_bad_input.py", "tests/harness/test_link.py",
-    "tests/harness/test_variants.py", "tests/harness/test_wire.py", "tests/test_arrows.py", "tests/test_action.py",
+    "tests/audit", "tests/backends", "tests/browser", "tests/reports", "tests/servers", "tests/test_action.py",
+    "tests/test_arrows.py", "tests/harness/test_bad_input.py", "tests/harness/test_build.py",
+    "tests/harness/test_compare.py", "tests/harness/test_counts_file.py", "tests/harness/test_faults.py",
+    "tests/harness/test_history.py", "tests/harness/test_link.py", "tests/harness/test_regress_revisions.py",
+    "tests/harness/test_revisions.py", "tests/harness/test_shelf.py", "tests/harness/test_stock_locust.py",
+    "tests/harness/test_variants.py", "tests/harness/test_wire.py",
 ]  # fmt: skip
 ALONE = ["tests/servers/test_kill.py", "tests/servers/test_session_service.py"]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
