@@ -31,22 +31,35 @@ def listing(run: Run) -> Listing | None:
     metrics, out = crossover.metrics(run), struck.checks(run)
     rows = []
     for each in found:
-        name = Struck(each.name) if any(point.variant in out for point in each.points) else each.name
+        called = Struck(each.name) if any(point.variant in out for point in each.points) else each.name
         for point in each.points:
             cells = []
-            for metric in metrics:
+            for metric, name in metrics.items():
                 figure = point.figures.get(metric)
                 middle, span = (MISSING, MISSING) if figure is None else crossover.written(figure, metric)
-                cells += [units.at_least(middle, bounded=metric in point.bounds), span]
-            rows.append([name, f"{point.rtt_ms:g}", "" if point.state == "VALID" else point.state, *cells])
+                cells += [units.at_least(middle, bounded=metric in point.bounds)]
+                cells += [span] if name == "throughput" else []
+            rows.append([called, f"{point.rtt_ms:g}", "" if point.state == "VALID" else point.state, *cells])
     heads = [Head("variant", words=True), Head("rtt", "ms"), Head("verdict", words=True)]
     for metric, name in metrics.items():
         unit = "ms" if metric.endswith("_us") else "/s"
-        heads += [Head("answers" if name == "throughput" else name, unit), Head("range", unit)]
+        heads += [Head("answers", unit), Head("range", unit)] if name == "throughput" else [Head(name, unit)]
     exact = all(figure.exact for each in found for point in each.points for figure in point.figures.values())
     ranges = "95 % intervals of the blocks" if exact else "the smallest to the largest block"
-    remark = " ".join([*crossover.sentences(run), f"Ranges are {ranges}."])
+    remark = " ".join([*crossover.sentences(run), f"Ranges are {ranges}.", *_own_cost(run)])
     return Listing("distance", "What distance costs", heads, rows, remark).without_empty_columns()
+
+
+def _own_cost(run: Run) -> list[str]:
+    """Say what the relay costs by itself, as it was measured before the run."""
+    if (cost := run.relay_cost) is None:
+        return []
+    added, direct = (f"{units.us(time)} µs" for time in (cost.added_us, cost.direct_us))
+    busy = units.percent(cost.busy_share)
+    return [
+        f"With no delay the relay adds {added} to a round trip of {direct}.",
+        f"It carried {cost.most_per_s:,.0f} of them a second with {busy} of a core.",
+    ]
 
 
 def relay(run: Run) -> Listing | None:
@@ -84,7 +97,7 @@ def relay(run: Run) -> Listing | None:
     remark = [
         "A relay stands between app and store and holds every answer back by the round-trip time.",
         "Medians of the blocks, its CPU the most of any; late is how much longer it held a chunk than it was to.",
-        *([f"With no delay it adds {units.us(run.relay_cost.added_us)} µs to a round trip."] if run.relay_cost else []),
+        *_own_cost(run),
         *notes,
     ]
     return Listing("relay", "The relay between app and store", heads, rows, " ".join(remark))
