@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import httpx
@@ -13,6 +15,7 @@ from backends.store import Record, Refused, digest, mint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from backends.store import Settings
 
@@ -48,6 +51,9 @@ class Store(NetworkStore):
         super().__init__(options, settings, schemes=("http", "https"), durability="none")
         self._namespace = f"/v1/{settings.namespace}"
         self._client = self._connect(options)
+        self._turns: AbstractAsyncContextManager[Any] = (
+            asyncio.Semaphore(options.pool) if options.tuning == "well" else nullcontext()
+        )
 
     def is_trouble(self, error: Exception) -> bool:
         """Go by httpx's classes: what it raises for the way there and back."""
@@ -159,7 +165,9 @@ class Store(NetworkStore):
         return None if key is None else f"{self._namespace}/sessions/{key.hex()}"
 
     async def _send(self, method: str, path: str, *, expect: set[int], **request: Any) -> httpx.Response:
-        answer = await self._client.request(method, path, **request)
+        """Send a request in its turn: httpcore goes through all that wait for a connection whenever one comes free."""
+        async with self._turns:
+            answer = await self._client.request(method, path, **request)
         if answer.status_code not in expect:
             raise _UnexpectedAnswer(f"{answer.status_code} {answer.reason_phrase} to {method}")
         return answer
