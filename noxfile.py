@@ -22,7 +22,10 @@ SIDE_BY_SIDE = [
     "tests/harness/test_compare.py", "tests/harness/test_counts_file.py", "tests/harness/test_faults.py",
     "tests/harness/test_history.py", "tests/harness/test_link.py", "tests/harness/test_regress_revisions.py",
     "tests/harness/test_revisions.py", "tests/harness/test_shelf.py", "tests/harness/test_stock_locust.py",
-    "tests/harness/test_variants.py", "tests/harness/test_wire.py",
+    "tests/harness/test_exact.py", "tests/harness/test_search.py", "tests/harness/test_variants.py",
+    "tests/harness/test_wire.py", "tests/load/test_checks.py", "tests/load/test_client.py",
+    "tests/load/test_cookies.py", "tests/load/test_locust_stats.py", "tests/load/test_moments.py",
+    "tests/load/test_spool.py",
 ]  # fmt: skip
 ALONE = ["tests/servers/test_kill.py", "tests/servers/test_session_service.py"]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -61,20 +64,32 @@ def report(session: nox.Session) -> None:
     session.run("session-bench", "report", *session.posargs)
 
 
+def pytest_all(session: nox.Session, *first: str, then: tuple[str, ...] = ()) -> None:
+    """Run every test: what may run side by side `first`, what may not `then`, each with options of its own."""
+    # The profile's examples are the same each time and may take their time: a machine that stands still is no finding.
+    pytest = ["pytest", "--hypothesis-profile=ci"]
+    files = sorted(Path("tests").rglob("test_*.py"))
+    alone = [path for path in files if str(path) in ALONE or not any(map(path.is_relative_to, SIDE_BY_SIDE))]
+    beside = [str(path) for path in files if path not in alone]
+    session.run(*pytest, *first, "--numprocesses=2", "--dist=loadfile", *beside)
+    session.run(*pytest, *then, *map(str, alone))
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Test everything on real servers, warnings as errors: nox -s tests -- [pytest's arguments]."""
     install(session, "test")
-    # The profile's examples are the same each time and may take their time: a machine that stands still is no finding.
-    pytest = ["pytest", "--hypothesis-profile=ci"]
     if session.posargs:
-        session.run(*pytest, *session.posargs)
-        return
-    files = sorted(Path("tests").rglob("test_*.py"))
-    alone = [path for path in files if str(path) in ALONE or not any(map(path.is_relative_to, SIDE_BY_SIDE))]
-    pytest += ["--cov", "--cov-report="]
-    session.run(*pytest, "--numprocesses=2", "--dist=loadfile", *(str(path) for path in files if path not in alone))
-    session.run(*pytest, "--cov-append", *map(str, alone))
+        session.run("pytest", "--hypothesis-profile=ci", *session.posargs)
+    else:
+        pytest_all(session)
+
+
+@nox.session(python=THIS_PYTHON)
+def coverage(session: nox.Session) -> None:
+    """Run the tests again and say which lines none of them runs."""
+    install(session, "test")
+    pytest_all(session, "--cov", "--cov-report=", then=("--cov", "--cov-append", "--cov-report="))
     session.run("coverage", "report")
 
 
