@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from harness.servers.kind import Running
 
 
-# A shell that starts this in the background has all its children ignore Ctrl-C: what is tested here would not end.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts this in the background has all its children ignore Ctrl-C, and nohup more: what is tested here
+# would not end.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL), (signal.SIGQUIT, signal.SIG_DFL),
+):  # fmt: skip
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 class Servers:
