@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ from harness.link import Link, Statistics, Unrelayable, between, relayed
 from harness.passage import Passage
 from harness.servers.wheel import free_port
 from harness.wakeups import waiter
+from tests.harness import served
+from tests.harness.served import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
     Linked = Callable[..., Link]
 
-PATIENCE_S = 60.0
 LONG = hashlib.shake_128(b"").digest(3_000_000)
 PIECE = 65536
 MORE = 64 * 2**20
@@ -52,35 +53,10 @@ with Processes() as processes, Link(processes, "127.0.0.1", int(sys.argv[1]), lo
 """
 
 
-class Store:
-    """A server with a thread for each connection."""
+class Store(served.Store):
+    """A store whose connections may be reset: that is what outages do."""
 
-    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
-        self._serve = serve
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(PATIENCE_S)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(PATIENCE_S)
-            self._threads.append(threading.Thread(target=self._one, args=(connection,)))
-            self._threads[-1].start()
-
-    def _one(self, connection: socket.socket) -> None:
-        with connection, suppress(ConnectionError):
-            self._serve(connection)
+    forgiven = (ConnectionError,)
 
 
 def everything(connection: socket.socket) -> bytes:

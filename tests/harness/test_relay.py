@@ -12,6 +12,7 @@ import pytest
 
 from harness.relay import Relay
 from harness.servers.wheel import free_port
+from tests.harness import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,43 +39,20 @@ class Seen:
         self.over.set()
 
 
-class Store:
-    """A store with one thread for each connection, and a relay in front of it."""
+class Store(served.Store):
+    """A store, and a relay in front of it."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self.seen: list[Seen] = []
-        self._serve = serve
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-        self.relay = Relay("127.0.0.1", self._listener.getsockname()[1], self._listen)
+        super().__init__(serve)
+        self.relay = Relay("127.0.0.1", self.port, self._listen)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.relay.port), WAIT_S)
 
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
     def _listen(self) -> Seen:
         self.seen.append(Seen())
         return self.seen[-1]
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(WAIT_S)
-            self._threads.append(threading.Thread(target=self._one, args=(connection,)))
-            self._threads[-1].start()
-
-    def _one(self, connection: socket.socket) -> None:
-        with connection:
-            self._serve(connection)
 
 
 def everything(connection: socket.socket) -> bytes:

@@ -16,7 +16,6 @@ class OutlivesItsIdleTime(Flaw):
     """Every expiry is kept in the store 900 ms too late."""
 
     breaks = 7
-    near = frozenset({18})
     later_s = 0.9
 
     def store(self, store: Store) -> Any:
