@@ -94,6 +94,14 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(python=THIS_PYTHON)
+def pictures(session: nox.Session) -> None:
+    """Take README's pictures of a run's page again, in Chromium: nox -s pictures -- [results/RUN]."""
+    install(session, "test")
+    session.run("session-bench", "report", *session.posargs or ["results/reference"])
+    session.run("python", "-m", "tests.browser.pictures", *session.posargs)
+
+
+@nox.session(python=THIS_PYTHON)
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     session.install("--quiet", *nox.project.dependency_groups(PYPROJECT, "lint"))

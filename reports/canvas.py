@@ -155,17 +155,19 @@ class Canvas:
         self.figure.add_artist(stroke)
 
     @contextmanager
-    def of(self, variant: str, *marks: Mark) -> Iterator[None]:
+    def of(self, variant: str | tuple[str, ...], *marks: Mark) -> Iterator[None]:
         """Draw inside what is this variant's alone: a page hides it with the variant, and tells the marks.
 
-        What is drawn in a context within is told by that one.
+        What lies between several is hidden with any of them; what is drawn in a context within is told by that one.
         """
         before = self._artists()
         yield
         group = len(self._groups)
         known = set(map(id, before))
         self._marks += marks
-        self._groups.append(svg.Group(variant, "; ".join(mark.told for mark in marks)))
+        self._groups.append(
+            svg.Group((variant,) if isinstance(variant, str) else variant, "; ".join(mark.told for mark in marks))
+        )
         for number, artist in enumerate(self._artists()):
             gid = artist.get_gid() or ""
             # What is in new axes goes with them.

@@ -15,6 +15,7 @@ from reports import (
     ladder,
     outage_chart,
     palette,
+    sizes_chart,
     struck,
     timeline,
     tradeoff,
@@ -90,7 +91,7 @@ def draw(recorded: Recorded) -> Iterator[Chart]:
     if run.judgement is not None:
         yield from _judged(run, styles, themes)
         return
-    how = _HOW | {"distance": crossover_chart.how(run)}
+    how = _HOW | {"distance": crossover_chart.how(run), "sizes": sizes_chart.HOW}
     with paper():
         for on, description in _summaries(recorded, styles, view.caption(run)):
             if on is not None:
@@ -140,6 +141,7 @@ def _summaries(
         yield bars.throughput(run, styles, about), described
     found = (f"{struck.called(run, each.variant)} {findings.bounds(each)}, {each.limit}" for each in run.capacities)
     yield intervals.capacity(run, styles, about), f"Capacity: {'; '.join(found)}."
+    yield sizes_chart.draw(run, styles, about), sizes_chart.describe(run)
     yield crossover_chart.draw(run, about), crossover_chart.describe(run)
     for metric in findings.COSTS:
         yield intervals.cost(run, metric, styles, about), intervals.describe(run, metric)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
-from reports import canvas, crossover, palette
-from reports.canvas import ALARM, GRID, MUTED, PAPER, SMALL, WIDTH, Canvas
+from reports import canvas, crossover, findings, lines, palette, units
+from reports.canvas import GRID, MUTED, WIDTH, Canvas
+from reports.lines import GAP, HEAD, LEFT, RIGHT, Entry
+from reports.marks import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,13 +23,7 @@ HOW: Final = (
     "The distance is in proportion up to the first step and logarithmic beyond. Marks are medians, bars behind them "
     "{}; the lines between lead the eye and were not measured. Hollow: OVERLOADED. Crossed: FAILED."
 )
-_LEFT: Final = 38.0
-_RIGHT: Final = 9.0
 _PANEL: Final = 84.0
-_GAP: Final = 20.0
-_HEAD: Final = 14.0
-_LINE: Final = 12.0
-_MARKS: Final = ("o", "s", "^", "D", "v", "P", "<", ">")
 _BESIDE: Final = 0.012
 """By this share of the width neighbouring series stand apart at one distance, so that no bar hides another."""
 _CAPACITY: Final = "capacity"
@@ -42,34 +39,23 @@ def draw(run: Run, caption: Sequence[str]) -> Canvas | None:
         return None
     styles = palette.styles(run.model_copy(update={"variants": [each.first for each in found]}))
     rtts = sorted({point.rtt_ms for each in found for point in each.points})
-    legend = [found[place : place + 2] for place in range(0, len(found), 2)]
-    deep = len(panels) * (_PANEL + _GAP) + _HEAD
-    on = Canvas("distance", "What distance to the store costs", caption, deep + 26 + len(legend) * _LINE)
+    deep = len(panels) * (_PANEL + GAP) + HEAD
+    entries = [
+        Entry(each.name, style=styles[each.first.name], shape=lines.shape(number)) for number, each in enumerate(found)
+    ]
+    on = Canvas("distance", "What distance to the store costs", caption, deep + lines.depth(entries))
     for place, (name, (title, unit)) in enumerate(panels.items()):
-        top = _HEAD + place * (_PANEL + _GAP)
-        axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)
+        top = HEAD + place * (_PANEL + GAP)
+        axes = on.axes(LEFT, top, WIDTH - LEFT - RIGHT, _PANEL)
         _scale(axes, rtts, [end for each in found for _, ends in _known(each, name) for end in ends])
         axes.tick_params(labelbottom=place == len(panels) - 1)
         for number, each in enumerate(found):
             shift = (number - (len(found) - 1) / 2) * _BESIDE
-            marker = None if name == _CAPACITY else _MARKS[number % len(_MARKS)]
-            _line(axes, _known(each, name), shift, styles[each.first.name], marker)
-        on.text(_LEFT, top - 4, title, weight="bold")
-        on.text(WIDTH - _RIGHT, top - 4, unit, color=MUTED, ha="right")
-    on.text(WIDTH / 2, deep + 10, "round-trip time between app and store, ms", color=MUTED, ha="center")
-    half = (WIDTH - 2 * canvas.MARGIN) / 2
-    for row, pair in enumerate(legend):
-        for column, each in enumerate(pair):
-            x, y = canvas.MARGIN + column * half, deep + 26 + row * _LINE
-            axes = on.axes(x, y - 8, 20, 10)
-            axes.set_axis_off()
-            marker = _MARKS[found.index(each) % len(_MARKS)]
-            axes.plot(
-                [0, 1, 2], [0, 0, 0], **_stroke(styles[each.first.name]), marker=marker, markersize=4, markevery=[1]
-            )
-            axes.set_xlim(0, 2)
-            axes.set_ylim(-1, 1)
-            on.text(x + 24, y, canvas.fit(each.name, half - 26, SMALL), color=MUTED)
+            shape = None if name == _CAPACITY else lines.shape(number)
+            _line(on, axes, (each, name, title), shift, styles[each.first.name], shape)
+        on.text(LEFT, top - 4, title, weight="bold")
+        on.text(WIDTH - RIGHT, top - 4, unit, color=MUTED, ha="right")
+    lines.legend(on, deep, "round-trip time between app and store, ms", entries)
     return on
 
 
@@ -137,32 +123,34 @@ def _moved(axes: Axes, rtts: Sequence[float], shift: float) -> list[float]:
     return [float(each) for each in forward.inverted().transform(there)]
 
 
-def _line(axes: Axes, known: Sequence[tuple[Point, Ends]], shift: float, style: Style, marker: str | None) -> None:
-    """Draw a series, a little to one side of its distances; without a marker only the reach of each point."""
+def _line(  # noqa: PLR0917 - what is drawn, where, and how
+    on: Canvas, axes: Axes, of: tuple[Series, str, str], shift: float, style: Style, shape: str | None
+) -> None:
+    """Draw a series, a little to one side of its distances; without a shape only the reach of each point."""
+    each, name, title = of
+    known = _known(each, name)
     places = _moved(axes, [point.rtt_ms for point, _ in known], shift)
-    if marker is not None:
-        axes.plot(places, [ends[0] for _, ends in known], **_stroke(style) | {"linewidth": 0.9})
-    for x, (point, (middle, least, most)) in zip(places, known, strict=True):
-        axes.plot([x, x], [least, most], color=style.light, linewidth=3.0, alpha=0.4, solid_capstyle="butt")
-        if marker is None:
-            axes.plot([x, x], [least, most], linestyle="none", color=style.light, marker="_", markersize=6)
-        else:
-            axes.plot([x], [middle], linestyle="none", **_mark(point.state, style, marker))
+    seen = list(zip(places, known, strict=True))
+    if shape is not None:
+        for (x, (point, ends)), (beyond, (after, others)) in pairwise(seen):
+            with on.of((point.variant, after.variant)):
+                axes.plot([x, beyond], [ends[0], others[0]], **lines.stroke(style) | {"linewidth": 0.9})
+    for x, (point, (middle, least, most)) in seen:
+        with on.of(point.variant, _told(point, name, title)):
+            axes.plot([x, x], [least, most], color=style.light, linewidth=3.0, alpha=0.4, solid_capstyle="butt")
+            if shape is None:
+                axes.plot([x, x], [least, most], linestyle="none", color=style.light, marker="_", markersize=6)
+            else:
+                axes.plot([x], [middle], linestyle="none", **lines.mark(point.state, style.light, shape))
 
 
-def _stroke(style: Style) -> dict[str, Any]:
-    return {"color": style.light, "linewidth": 1.2, "dashes": (4, 1.2) if style.hatch else (None, None)}
-
-
-def _mark(state: str, style: Style, marker: str) -> dict[str, Any]:
-    """Return how a point looks: hollow when the rate was not carried, crossed when answers were wrong."""
-    if state == "FAILED":
-        return {
-            "marker": "X",
-            "markersize": 5.5,
-            "color": style.light,
-            "markeredgecolor": ALARM,
-            "markeredgewidth": 0.9,
-        }
-    face = PAPER if state == "OVERLOADED" else style.light
-    return {"marker": marker, "markersize": 4.4, "color": style.light, "markerfacecolor": face, "markeredgewidth": 1.1}
+def _told(point: Point, name: str, title: str) -> Mark:
+    """Return a point of a series with its range."""
+    what = f"{title} at {point.rtt_ms:g} ms"
+    note = "" if point.state == "VALID" else point.state
+    if name == _CAPACITY:
+        figure = findings.bounds(point.capacity) if point.capacity else units.MISSING
+        return Mark(point.variant, what, figure, "", note=note)
+    middle, span = crossover.written(point.figures[name], name)
+    unit = "ms" if name.endswith("_us") else "/s"
+    return Mark(point.variant, what, units.at_least(middle, bounded=name in point.bounds), unit, span, note)

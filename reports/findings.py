@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import apart, correctness, crossover_listing, outage_listing, policies, struck, units, view
+from reports import apart, correctness, crossover_listing, outage_listing, policies, sizes_listing, struck, units, view
 from reports.format import LAYERS
 from reports.listings import Head, Listing
 from reports.units import MISSING, plural
@@ -26,13 +26,13 @@ COSTS: Final[dict[str, tuple[str, str, Callable[[float], str]]]] = {
 def beside(run: Run) -> list[Listing]:
     """Return what stands beside the table, as far as the run has it.
 
-    Which differ, cost over the baseline, capacity, what policies and distance cost, what faults did, correctness under
-    load; variants that fail their audit struck.
+    Which differ, cost over the baseline, capacity, what policies, size and distance cost, what faults did, correctness
+    under load; variants that fail their audit struck.
     """
     out = struck.checks(run)
     found = (
-        apart.matrix(run), costs(run), capacities(run), policies.listing(run), crossover_listing.listing(run),
-        *outage_listing.tables(run), correctness.listing(run),
+        apart.matrix(run), costs(run), capacities(run), policies.listing(run), sizes_listing.listing(run),
+        crossover_listing.listing(run), *outage_listing.tables(run), correctness.listing(run),
     )  # fmt: skip
     return [each.striking(out) for each in found if each is not None]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from reports import canvas, struck, units, view
-from reports.canvas import ALARM, GRID, MUTED, PAPER, SMALL, WIDTH, Canvas
+from reports import canvas, lines, struck, units, view
+from reports.canvas import GRID, MUTED, SMALL, WIDTH, Canvas
+from reports.lines import GAP, HEAD, LEFT, RIGHT, Entry
 from reports.marks import Mark
 from reports.verdict import GRAVITY
 
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from reports.format import Run
     from reports.palette import Style
 
-_LEFT: Final = 34.0
-_RIGHT: Final = 9.0
 _PANEL: Final = 116.0
-_GAP: Final = 20.0
-_HEAD: Final = 14.0
-_LINE: Final = 12.0
-_MARKS: Final = ("o", "s", "^", "D", "v", "P", "<", ">")
 _PANELS: Final = {"p50_us": "p50", "p99_us": "p99"}
 
 
@@ -76,41 +70,25 @@ def _rung(rate_per_s: float, trials: list[tuple[str, dict[str, float], list[str]
 
 def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas | None:
     """Draw a panel for p50 and one for p99; None unless latency was measured at two rates at least."""
-    lines = rungs(run)
-    rates = sorted({rung.rate_per_s for line in lines.values() for rung in line})
-    ends = [end for line in lines.values() for rung in line for time in rung.times.values() for end in time[1:]]
+    found = rungs(run)
+    rates = sorted({rung.rate_per_s for line in found.values() for rung in line})
+    ends = [end for line in found.values() for rung in line for time in rung.times.values() for end in time[1:]]
     if len(rates) < 2 or not ends:  # noqa: PLR2004 - a line has two ends
         return None
-    deep = len(_PANELS) * (_PANEL + _GAP) + _HEAD
-    marks = _legend_rows(lines)
-    on = Canvas("load", "Latency against load", caption, deep + 26 + len(marks) * _LINE)
+    deep = len(_PANELS) * (_PANEL + GAP) + HEAD
+    entries = _legend(run, found, styles)
+    on = Canvas("load", "Latency against load", caption, deep + lines.depth(entries))
     low, high = max(min(ends), 1e-3) * 0.85, max(ends) * 1.15
     for place, (metric, title) in enumerate(_PANELS.items()):
-        top = _HEAD + place * (_PANEL + _GAP)
-        axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)
+        top = HEAD + place * (_PANEL + GAP)
+        axes = on.axes(LEFT, top, WIDTH - LEFT - RIGHT, _PANEL)
         _scale(axes, rates, (low, high), numbered=place == len(_PANELS) - 1)
-        for number, (name, line) in enumerate(lines.items()):
+        for number, (name, line) in enumerate(found.items()):
             with on.of(name):
-                _line(on, axes, (name, line), metric, styles[name], _MARKS[number % len(_MARKS)])
-        on.text(_LEFT, top - 4, title, weight="bold")
-        on.text(WIDTH - _RIGHT, top - 4, "ms, logarithmic", color=MUTED, ha="right")
-    on.text(WIDTH / 2, deep + 10, "arrivals/s, logarithmic", color=MUTED, ha="center")
-    out = struck.checks(run)
-    half = (WIDTH - 2 * canvas.MARGIN) / 2
-    for row, pair in enumerate(marks):
-        for column, (text, name) in enumerate(pair):
-            x, y = canvas.MARGIN + column * half, deep + 26 + row * _LINE
-            axes = on.axes(x, y - 8, 20, 10)
-            axes.set_axis_off()
-            axes.set_xlim(0, 2)
-            axes.set_ylim(-1, 1)
-            with on.of(name) if name in styles else nullcontext():
-                if name in styles:
-                    style, marker = styles[name], _MARKS[list(lines).index(name) % len(_MARKS)]
-                    axes.plot([0, 1, 2], [0, 0, 0], **_stroke(style), marker=marker, markersize=4, markevery=[1])
-                else:
-                    axes.plot([1], [0], linestyle="none", **_mark(name, MUTED, "o"))
-                on.variant(x + 24, y, canvas.fit(text, half - 26, SMALL), struck=name in out, color=MUTED)
+                _line(on, axes, (name, line), metric, styles[name], lines.shape(number))
+        on.text(LEFT, top - 4, title, weight="bold")
+        on.text(WIDTH - RIGHT, top - 4, "ms, logarithmic", color=MUTED, ha="right")
+    lines.legend(on, deep, "arrivals/s, logarithmic", entries)
     return on
 
 
@@ -124,12 +102,12 @@ def describe(run: Run) -> str:
     return f"p99 in ms by arrival rate. {'; '.join(said)}."
 
 
-def _legend_rows(lines: Mapping[str, list[Rung]]) -> list[list[tuple[str, str]]]:
-    """Return texts and what they are of, two a row: variants, then the verdicts that have a mark of their own."""
-    items = [(name, name) for name in lines]
-    states = {rung.state for line in lines.values() for rung in line}
-    items += [(state, state) for state in ("OVERLOADED", "FAILED") if state in states]
-    return [items[place : place + 2] for place in range(0, len(items), 2)]
+def _legend(run: Run, found: Mapping[str, list[Rung]], styles: Mapping[str, Style]) -> list[Entry]:
+    """Return the variants, then the verdicts that have a mark of their own."""
+    out = struck.checks(run)
+    entries = [Entry(name, name, styles[name], lines.shape(number), name in out) for number, name in enumerate(found)]
+    states = {rung.state for line in found.values() for rung in line}
+    return entries + [Entry(state) for state in ("OVERLOADED", "FAILED") if state in states]
 
 
 def _scale(axes: Axes, rates: Sequence[float], limits_ms: tuple[float, float], *, numbered: bool) -> None:
@@ -139,7 +117,7 @@ def _scale(axes: Axes, rates: Sequence[float], limits_ms: tuple[float, float], *
     axes.set_xlim(rates[0] / edge, rates[-1] * edge)
     axes.set_ylim(*limits_ms)
     canvas.log_axis(axes.yaxis, *limits_ms)
-    room = (WIDTH - _LEFT - _RIGHT) / math.log(rates[-1] * edge / rates[0] * edge)
+    room = (WIDTH - LEFT - RIGHT) / math.log(rates[-1] * edge / rates[0] * edge)
     canvas.named_axis(axes.xaxis, _apart(rates, room))
     axes.tick_params(labelbottom=numbered)
     axes.grid(color=GRID)
@@ -165,7 +143,7 @@ def _line(  # noqa: PLR0917 - what is drawn, where, and how
     name, line = of
     known = [rung for rung in line if metric in rung.times]
     for rung, after in pairwise(known):
-        stroke = _stroke(style)
+        stroke = lines.stroke(style)
         if after.state == "OVERLOADED":
             stroke |= {"dashes": (1, 1.6), "linewidth": 0.9}
         ends = [(each.rate_per_s, each.times[metric][0]) for each in (rung, after)]
@@ -174,7 +152,7 @@ def _line(  # noqa: PLR0917 - what is drawn, where, and how
         median, low, high = rung.times[metric]
         with on.of(name, _told(name, rung, metric)):
             axes.plot([rung.rate_per_s] * 2, [low, high], color=style.light, linewidth=2.4, alpha=0.35)
-            axes.plot([rung.rate_per_s], [median], linestyle="none", **_mark(rung.state, style.light, marker))
+            axes.plot([rung.rate_per_s], [median], linestyle="none", **lines.mark(rung.state, style.light, marker))
 
 
 def _told(name: str, rung: Rung, metric: str) -> Mark:
@@ -185,15 +163,3 @@ def _told(name: str, rung: Rung, metric: str) -> Mark:
         units.at_least(units.ms(median), bounded=metric in rung.bounds), "ms", units.span(low, high, units.ms),
         "" if rung.state == "VALID" else rung.state,
     )  # fmt: skip
-
-
-def _stroke(style: Style) -> dict[str, Any]:
-    return {"color": style.light, "linewidth": 1.2, "dashes": (4, 1.2) if style.hatch else (None, None)}
-
-
-def _mark(state: str, colour: str, marker: str) -> dict[str, Any]:
-    """Return how a point looks: full when the rate was carried, hollow when not, crossed when answers were wrong."""
-    if state == "FAILED":
-        return {"marker": "X", "markersize": 5.5, "color": colour, "markeredgecolor": ALARM, "markeredgewidth": 0.9}
-    face = PAPER if state == "OVERLOADED" else colour
-    return {"marker": marker, "markersize": 4.4, "color": colour, "markerfacecolor": face, "markeredgewidth": 1.1}

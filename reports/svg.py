@@ -30,9 +30,9 @@ _FONT: Final = "'DejaVu Sans'"
 
 
 class Group(NamedTuple):
-    """What is drawn of one variant, and what is told to whoever points at it."""
+    """What is drawn of a variant, or between several, and what is told to whoever points at it."""
 
-    variant: str
+    variants: tuple[str, ...]
     told: str
 
 
@@ -112,7 +112,7 @@ def _name(element: ET.Element, groups: Sequence[Group]) -> None:
         return
     group = groups[int(found[1])]
     del element.attrib["id"]
-    element.set("data-of", plain(group.variant))
+    element.set("data-of", "\n".join(map(plain, group.variants)))
     if group.told:
         title = ET.Element(f"{{{_SVG}}}title")
         title.text = plain(group.told)

@@ -81,6 +81,11 @@ def mib(value: float) -> str:
     return Written(f"{value / 2**20:,.0f}" if value >= 100 * 2**20 else significant(value / 2**20), value)
 
 
+def size(value: int) -> str:
+    """Return the bytes of a payload, to three digits: 100 B, 2.5 kB."""
+    return Written(f"{value} B" if value < 1000 else f"{value / 1e3:,.3g} kB", value)  # noqa: PLR2004 - a kB
+
+
 def percent(share: float) -> str:
     """Return a share in per cent; what is there is never shown as nothing."""
     if 0 < share < 0.0001:  # noqa: PLR2004 - a hundredth of a per cent

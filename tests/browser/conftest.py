@@ -5,31 +5,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 import reports
-from tests.browser import rich
+from tests.browser import chromium, rich
+from tests.browser.chromium import PATIENCE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser, Page, Request
+
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PATIENCE_MS = 60_000
 
 
 # A package, not the session: while it is up, playwright keeps an event loop in this thread.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Start the system's Chromium once."""
-    found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no Chromium on this machine: none of {', '.join(CHROMIUMS)} is on the path")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=ARGUMENTS, timeout=PATIENCE_MS)
-        yield started
-        started.close()
+    try:
+        with chromium.launched() as started:
+            yield started
+    except chromium.NotHere as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="package")

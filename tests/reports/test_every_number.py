@@ -1,127 +1,20 @@
-"""Every figure on the page is found in run.json, or is a function of what is there that is named here."""
+"""Every figure on the page is found in run.json, or is a function of what is there that `numbers` names."""
 
 from __future__ import annotations
 
-import re
-import statistics
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reports import html
-from reports.format import LAYERS
 from tests.reports import synthetic_audits
+from tests.reports.numbers import check
 from tests.reports.page import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from reports.data import Recorded
-    from reports.format import Run
-
-
-def numbers(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Yield every number with the names on the way to it."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from numbers(each, (*path, key))
-    elif isinstance(value, list):
-        for each in value:
-            yield from numbers(each, path)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield path, float(value)
-
-
-def known(run: Run) -> set[float]:
-    """Return all numbers of a run, and over the trials of each variant and load their medians, sums and extremes."""
-    raw = run.model_dump(mode="json")
-    found = {value for _, value in numbers(raw)}
-    per_variant: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for trial in raw["trials"]:
-        if trial["verdict"]["state"] == "INVALID":
-            continue
-        rate = str((trial["load"] or raw["plan"]["load"])["rate_per_s"])
-        # At a rate, the trials of the ladder are together with those of the table.
-        for where in (trial["purpose"], rate):
-            for arm in trial["arms"]:
-                for path, value in numbers(arm):
-                    per_variant[where, arm["variant"], *path].append(value)
-    for values in per_variant.values():
-        found |= {statistics.median(values), sum(values), min(values), max(values)}
-    found |= {float(len(each.trials)) for each in run.capacities}
-    return found | layers(run) | shares(raw) | ratios(raw)
-
-
-def layers(run: Run) -> set[float]:
-    """Return the mean of each variant by its layers' medians, and what they leave to it."""
-    found = set()
-    for variant in run.variants:
-        seen = [
-            arm.figures.layers_us
-            for trial in run.trials
-            if trial.purpose == "latency" and trial.verdict.state != "INVALID"
-            for arm in trial.arms
-            if arm.variant == variant.name and arm.figures is not None and arm.figures.layers_us
-        ]
-        if seen:
-            attributed = [
-                statistics.median(each.get(layer, 0.0) for each in seen)
-                for layer in LAYERS[:-1]
-                if any(layer in each for each in seen)
-            ]
-            rest = max(statistics.median(sum(each.values()) for each in seen) - sum(attributed), 0.0)
-            found |= {rest, sum(attributed) + rest}
-    return found
-
-
-def shares(raw: Any) -> set[float]:
-    """Return how many of a million answers were wrong, and by the rule of three at most were."""
-    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for trial in raw["trials"]:
-        for name, each in trial["checked"].items():
-            for arm in trial["arms"]:
-                sums[arm["variant"], name][0] += each["checked"]
-                sums[arm["variant"], name][1] += each["wrong"]
-    found = {float(value) for both in sums.values() for value in both}
-    return (
-        found
-        | {wrong / checked * 1e6 for checked, wrong in sums.values()}
-        | {3 / checked * 1e6 for checked, _ in sums.values()}
-    )
-
-
-def ratios(raw: Any) -> set[float]:
-    """Return the ranges that the table is sorted by, and each change between two variants read the other way round."""
-    spreads = [spread for summary in raw["summaries"] for spread in summary["metrics"].values()]
-    told = [each["change"]["estimate"] for each in raw["told"]]
-    return {spread["max"] - spread["min"] for spread in spreads} | {1 / (1 + each) - 1 for each in told}
-
-
-def rounded(value: float) -> str:
-    """Return a number so that the order in which it was added up makes no difference."""
-    return f"{value:.9g}"
-
-
-def check(run: Run, content: str, *, least: int) -> Page:
-    """Find every figure of every table in the run's data; at least so many there are."""
-    page = Page(content)
-    there = {rounded(value) for value in known(run)}
-    cells = [(key, cell) for key, rows in page.tables.items() for row in rows for cell in row]
-    figures = [(key, cell.text, value) for key, cell in cells for value in (cell.value, cell.to) if value is not None]
-    assert [each for each in figures if rounded(each[-1]) not in there] == []
-    assert len(figures) >= least
-    # What is not among words and has a digit is a figure.
-    of_words = re.compile(r"words|reason")
-    numbered = [(key, cell) for key, cell in cells if cell.tag == "td" and re.search(r"\d", cell.text)]
-    bare = [
-        (key, cell.text)
-        for key, cell in numbered
-        if cell.value is None and not of_words.search(cell.attributes.get("class") or "")
-    ]
-    assert bare == []
-    return page
 
 
 def test_every_figure_of_a_run_is_in_its_data(recorded: Recorded, written: dict[str, Path]) -> None:

@@ -1,0 +1,116 @@
+"""What a session's size costs: steps that are told apart by their payload, and where a backend refuses one."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reports import units, view
+from reports.verdict import GRAVITY
+
+if TYPE_CHECKING:
+    from reports.format import Figures, Run
+
+SHOWN: Final = 2
+"""So many kinds of request are shown, those that were sent most often."""
+_SIZED: Final = re.compile(r"^(?P<step>.+) (?P<bytes>\d+) B$")
+_LEAST: Final = 2
+
+
+class Times(NamedTuple):
+    """The p50 of a request over the trials that count, µs."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A variant at one payload size: the times of what was answered, by kind of request."""
+
+    payload_bytes: int
+    state: str
+    """The gravest verdict of its trials."""
+    times: dict[str, Times]
+    bounds: frozenset[str]
+    """Requests of which only a lower bound is known."""
+    refused: int
+    requests: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether there were sessions of this size: refused ones are never read."""
+        return bool(self.times)
+
+
+def steps(run: Run) -> list[str]:
+    """Return the kinds of request that are shown, what was sent most often first; none unless two sizes were tried."""
+    found: Counter[str] = Counter()
+    seen: set[int] = set()
+    for variant in run.variants:
+        for _, figures in view.measured(run, variant.name):
+            for name, each in figures.steps.items():
+                if (sized := _SIZED.match(name)) is not None:
+                    found[sized["step"]] += each.requests
+                    seen.add(int(sized["bytes"]))
+    return [name for name, _ in found.most_common(SHOWN)] if len(seen) >= _LEAST else []
+
+
+def points(run: Run) -> dict[str, list[Point]]:
+    """Return by variant what is known of it at every size, smallest first; only those that have any."""
+    shown = steps(run)
+    if not shown:
+        return {}
+    found = {variant.name: _points(run, variant.name, shown) for variant in view.ordered(run)}
+    return {name: each for name, each in found.items() if each}
+
+
+def _points(run: Run, name: str, shown: list[str]) -> list[Point]:
+    seen: dict[int, dict[str, list[Figures]]] = {}
+    states = []
+    for trial, figures in view.measured(run, name):
+        states.append(trial.verdict.state)
+        for step, each in figures.steps.items():
+            if (sized := _SIZED.match(step)) is not None:
+                seen.setdefault(int(sized["bytes"]), {}).setdefault(sized["step"], []).append(each)
+    state = max(states, key=GRAVITY.index, default="")
+    return [_point(size, state, by_step, shown) for size, by_step in sorted(seen.items())]
+
+
+def _point(size: int, state: str, by_step: dict[str, list[Figures]], shown: list[str]) -> Point:
+    times = {}
+    for step in shown:
+        values = [each.p50_us for each in by_step.get(step, ()) if each.p50_us is not None]
+        if values:
+            times[step] = Times(statistics.median(values), min(values), max(values))
+    everything = [each for figures in by_step.values() for each in figures]
+    return Point(
+        size, state, times,
+        frozenset(step for step in shown for each in by_step.get(step, ()) if "p50_us" in each.at_least),
+        sum(each.outcomes.get("refused", 0) for each in everything), sum(each.requests for each in everything),
+    )  # fmt: skip
+
+
+def cliffs(run: Run) -> dict[str, tuple[int | None, int]]:
+    """Return by variant the largest payload that it kept, if any, and the smallest beyond that it refused."""
+    found = {}
+    for name, line in points(run).items():
+        largest = max((point.payload_bytes for point in line if point.kept), default=None)
+        refused = [point.payload_bytes for point in line if point.refused and not point.kept]
+        beyond = [size for size in refused if largest is None or size > largest]
+        if beyond:
+            found[name] = (largest, min(beyond))
+    return found
+
+
+def sentences(run: Run) -> list[str]:
+    """Say of every variant that refuses a size where it does."""
+    said = []
+    for name, (largest, refused) in cliffs(run).items():
+        kept = "no size that was tried" if largest is None else f"sessions up to {units.size(largest)}"
+        said.append(f"{name} keeps {kept} of payload and refuses {units.size(refused)} with a 413.")
+    return said

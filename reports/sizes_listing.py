@@ -1,0 +1,43 @@
+"""The table of payload sizes: the median of reads, or what was sent most, at every size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports import sizes, units
+from reports.listings import Head, Listing
+from reports.units import MISSING
+
+if TYPE_CHECKING:
+    from reports.format import Run
+
+
+def listing(run: Run) -> Listing | None:
+    """Return the p50 of the commonest request at every size, a row per variant; None where sizes were not tried."""
+    steps, found = sizes.steps(run), sizes.points(run)
+    if not steps:
+        return None
+    step, tried = steps[0], sorted({point.payload_bytes for line in found.values() for point in line})
+    rows = []
+    for name, line in found.items():
+        at = {point.payload_bytes: point for point in line}
+        state = line[0].state
+        rows.append([name, "" if state == "VALID" else state, *(_cell(at.get(size), step) for size in tried)])
+    heads = [Head("variant", words=True), Head("verdict", words=True)]
+    heads += [Head(*units.size(size).split(" ")) for size in tried]
+    remark = [
+        f"p50 of {step} in ms by the session's payload, medians of the blocks.",
+        *sizes.sentences(run),
+        "The details have every other request by its size.",
+    ]
+    return Listing("sizes", "What a session's size costs", heads, rows, " ".join(remark)).without_empty_columns()
+
+
+def _cell(point: sizes.Point | None, step: str) -> str:
+    if point is None:
+        return MISSING
+    if not point.kept:
+        return "refused" if point.refused else MISSING
+    if step not in point.times:
+        return MISSING
+    return units.at_least(units.ms(point.times[step].median), bounded=step in point.bounds)
