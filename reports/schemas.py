@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
+import textwrap
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from reports import audit_json, between, compared, format, history, judged_json  # noqa: A004 - the module's name
 from reports.frame_columns import TABLES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic_core import core_schema
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: Final[dict[str, tuple[type[BaseModel], str, int]]] = {
@@ -33,10 +40,38 @@ DOCUMENTS: Final[dict[str, tuple[type[BaseModel], str, int]]] = {
 """What is published: the model, what it is, and the version that the schema is of."""
 
 
+class _Described(GenerateJsonSchema):
+    """Takes the texts under a model's attributes for descriptions of its properties.
+
+    Pydantic would do so itself, and read the source of every model whenever the format is imported, which takes as
+    long again as all else of it.
+    """
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        drawn = super().model_schema(schema)
+        for base in reversed(schema["cls"].__mro__):
+            if base.__module__.startswith("reports."):
+                for name, text in _meanings(base).items():
+                    if name in drawn.get("properties", {}):
+                        drawn["properties"][name]["description"] = text
+        return drawn
+
+
+def _meanings(model: type) -> dict[str, str]:
+    """Return the docstrings of a class's attributes by their names."""
+    [body] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    return {
+        known.target.id: inspect.cleandoc(said.value.value)
+        for known, said in pairwise(getattr(body, "body", []))
+        if isinstance(known, ast.AnnAssign) and isinstance(known.target, ast.Name)
+        if isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
+    }
+
+
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a document, draft 2020-12; descriptions are those of the models."""
+    """Return the JSON Schema of a document, draft 2020-12; descriptions are the docstrings of models and attributes."""
     model, title, version = DOCUMENTS[name]
-    drawn = model.model_json_schema(mode="serialization")
+    drawn = model.model_json_schema(mode="serialization", schema_generator=_Described)
     return {"$schema": _DIALECT, **drawn, "title": title, "x-version": version}
 
 

@@ -38,6 +38,25 @@ def test_a_schema_is_one_and_refuses_what_it_does_not_know(name: str) -> None:
         jsonschema.validate({"of_another_kind": 1}, drawn)
 
 
+@pytest.mark.parametrize(
+    ("document", "model", "attribute", "said"),
+    [
+        ("run", "Load", "rate_per_s", "Arrivals a second; null in closed load."),
+        ("trial", "Instrument", "clock_ppm", "CLOCK_MONOTONIC_RAW"),
+        ("judgement", "", "headline", "The verdict in a line, for people."),
+        ("compare", "Row", "a_over", "in the same block"),
+        ("verdict", "Interval", "level", None),
+    ],
+)
+def test_a_schema_says_what_attributes_mean(document: str, model: str, attribute: str, said: str | None) -> None:
+    drawn = schemas.schema(document)
+    fields = (drawn["$defs"][model] if model else drawn)["properties"]
+    if said is None:
+        assert "description" not in fields[attribute]
+    else:
+        assert said in fields[attribute]["description"]
+
+
 def test_documents_are_as_their_schemas_say(opened: Recorded) -> None:
     judged = synthetic_judged.check("regressed")
     assert judged.judgement is not None
