@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reports import canvas, struck, view
 from reports.canvas import ALARM, GRID, INK, MUTED, SHADE, SMALL, WIDTH, Canvas
+from reports.verdict import GRAVITY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +30,8 @@ _FOOT: Final = 32.0
 _LINE: Final = 11.0
 _TINY: Final = 6.5
 """Type size of the names of phases, which stand upright in the phases."""
+MOST: Final = 12
+"""Trials of a variant that are drawn: more would make the page of a long run too large, and say no more."""
 
 Shown = list[tuple["Trial", "Outline"]]
 
@@ -40,15 +43,18 @@ def draw(
     style: Style,
     limits_ms: tuple[float, float],
 ) -> Canvas | None:
-    """Draw a panel per latency trial that counts; None when there is nothing to draw."""
-    shown = _shown(recorded, variant)
-    if not shown:
+    """Draw a panel per latency trial that counts, or per one of those `chosen`; None when there is nothing to draw."""
+    counted = _shown(recorded, variant)
+    if not counted:
         return None
+    shown = chosen(counted)
     across = min(len(shown), 3 if len(shown) <= 6 else 4)  # noqa: PLR2004 - so that a panel can hold its name
     down = math.ceil(len(shown) / across)
     queued = any(line.waiting for _, line in shown)
     deep = _HEAD + _LATENCY + _GAP + _RATE + 8 + (_APART + _WAITING) * queued
     words = [*legend(shown), *_left_out(recorded.run, variant)]
+    if len(shown) < len(counted):
+        words.append(f"{len(shown)} of {len(counted)} trials, by the gravest verdicts and evenly")
     on = Canvas(
         f"timeline-{name}",
         f"Over time: {struck.called(recorded.run, variant.name)}",
@@ -85,6 +91,16 @@ def draw(
     for place, text in enumerate(words):
         on.text(WIDTH / 2, down * deep + 17 + place * _LINE, text, color=MUTED, ha="center")
     return on
+
+
+def chosen(counted: Shown) -> Shown:
+    """Return the trials that are drawn, at most `MOST`: those with graver verdicts first, equals evenly spread."""
+    taken: Shown = []
+    for state in reversed(GRAVITY):
+        alike = [each for each in counted if each[0].verdict.state == state]
+        room = min(MOST - len(taken), len(alike))
+        taken += [alike[place * len(alike) // room] for place in range(room)]
+    return sorted(taken, key=lambda each: each[0].number)
 
 
 def _heading(trial: Trial, width: float) -> tuple[str, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 import xml.etree.ElementTree as ET
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from PIL import Image
 
 import reports
-from reports import bars, canvas, outline, palette, stats, tables, units
+from reports import bars, canvas, outline, palette, stats, tables, timeline, units
 from tests.reports import synthetic
 
 if TYPE_CHECKING:
@@ -122,6 +122,25 @@ def test_the_timeline_counts_every_right_answer_once(recorded: Recorded) -> None
         assert line.answered_per_s.sum() * 0.25 == np.sum((done >= edges[0]) & (done < edges[-1]))
         assert (edges[0], edges[-1], 0.0 in edges) == (-trial.warmup_s, trial.window_s, True)
         assert (line.arrived_per_s, line.waiting, line.closed_from_s) == (None, None, None)
+
+
+def test_of_many_trials_the_gravest_and_the_rest_evenly_are_drawn(recorded: Recorded) -> None:
+    trial, line = recorded.run.trials[0], recorded.outline(recorded.run.trials[0], 0)
+    assert line is not None
+    states = ["VALID"] * 30
+    states[5], states[17] = "FAILED", "SUSPECT"
+    verdicts = [trial.verdict.model_copy(update={"state": state}) for state in states]
+    many = [
+        (trial.model_copy(update={"number": number, "verdict": verdict}), line)
+        for number, verdict in enumerate(verdicts)
+    ]
+    drawn = [each.number for each, _ in timeline.chosen(many)]
+    assert len(drawn) == timeline.MOST
+    assert {5, 17} <= set(drawn)
+    assert drawn == sorted(drawn)
+    gaps = [after - before for before, after in pairwise(drawn)]
+    assert max(gaps) <= 4
+    assert timeline.chosen(many[: timeline.MOST]) == many[: timeline.MOST]
 
 
 def test_a_run_without_tables_still_has_its_summaries_drawn(tmp_path: Path) -> None:
