@@ -202,3 +202,13 @@ def written(figure: Reach, metric: str) -> tuple[str, str]:
     """Return a figure and its range as they are written in tables: ms, or requests a second."""
     write = units.ms if metric.endswith("_us") else units.per_second
     return write(figure.middle), units.span(figure.low, figure.high, write, "–")  # noqa: RUF001 - a range
+
+
+def bounds(capacity: Capacity) -> str:
+    """Return where a capacity lies, in arrivals a second."""
+    lower, upper = capacity.lower_per_s, capacity.upper_per_s
+    if lower is not None and upper is not None:
+        return units.span(lower, upper, units.per_second, "–")  # noqa: RUF001 - a range
+    if lower is not None:
+        return units.at_least(units.per_second(lower), bounded=True)
+    return units.MISSING if upper is None else units.Written(f"< {units.per_second(upper)}", upper)

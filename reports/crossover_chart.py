@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from reports import canvas, crossover, findings, lines, palette, units
+from reports import canvas, crossover, lines, palette, units
 from reports.canvas import GRID, MUTED, WIDTH, Canvas
 from reports.lines import GAP, HEAD, LEFT, RIGHT, Entry
 from reports.marks import Mark
@@ -149,8 +149,8 @@ def _told(point: Point, name: str, title: str) -> Mark:
     what = f"{title} at {point.rtt_ms:g} ms"
     note = "" if point.state == "VALID" else point.state
     if name == _CAPACITY:
-        figure = findings.bounds(point.capacity) if point.capacity else units.MISSING
-        return Mark(point.variant, what, figure, "", note=note)
+        figure = crossover.bounds(point.capacity) if point.capacity else units.MISSING
+        return Mark(point.variant, what, figure, "/s", note=note)
     middle, span = crossover.written(point.figures[name], name)
     unit = "ms" if name.endswith("_us") else "/s"
     return Mark(point.variant, what, units.at_least(middle, bounded=name in point.bounds), unit, span, note)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reports import crossover, struck, units, view
 from reports.listings import Head, Listing, Struck
-from reports.units import MISSING
+from reports.units import MISSING, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,14 +39,20 @@ def listing(run: Run) -> Listing | None:
                 middle, span = (MISSING, MISSING) if figure is None else crossover.written(figure, metric)
                 cells += [units.at_least(middle, bounded=metric in point.bounds)]
                 cells += [span] if name == "throughput" else []
-            rows.append([called, f"{point.rtt_ms:g}", "" if point.state == "VALID" else point.state, *cells])
-    heads = [Head("variant", words=True), Head("rtt", "ms"), Head("verdict", words=True)]
+            cells += [crossover.bounds(point.capacity) if point.capacity else MISSING]
+            rtt = Written(f"{point.rtt_ms:g}", point.rtt_ms)
+            rows.append([called, rtt, "" if point.state == "VALID" else point.state, *cells])
+    heads = [Head("series", words=True), Head("rtt", "ms"), Head("verdict", words=True)]
     for metric, name in metrics.items():
         unit = "ms" if metric.endswith("_us") else "/s"
         heads += [Head("answers", unit), Head("range", unit)] if name == "throughput" else [Head(name, unit)]
+    heads += [Head("capacity", "/s")]
     exact = all(figure.exact for each in found for point in each.points for figure in point.figures.values())
     ranges = "95 % intervals of the blocks" if exact else "the smallest to the largest block"
-    remark = " ".join([*crossover.sentences(run), f"Ranges are {ranges}.", *_own_cost(run)])
+    said = [*crossover.sentences(run), f"Ranges are {ranges}."]
+    if any(point.capacity for each in found for point in each.points):
+        said.append("A capacity lies in its range with 95 % confidence.")
+    remark = " ".join([*said, *_own_cost(run)])
     return Listing("distance", "What distance costs", heads, rows, remark).without_empty_columns()
 
 
@@ -81,8 +87,8 @@ def relay(run: Run) -> Listing | None:
         late = [_median(getattr(each, f"late_{name}_us") for each in seen) for name in ("p50", "p99")]
         rows.append(
             [
-                variant.name, MISSING if trips is None else f"{trips:.2f}",
-                *(MISSING if size is None else f"{size:,.0f}" for size in (there, back)),
+                variant.name, MISSING if trips is None else Written(f"{trips:.2f}", trips),
+                *(MISSING if size is None else Written(f"{size:,.0f}", size) for size in (there, back)),
                 *(MISSING if time is None else units.us(time) for time in late),
                 units.percent(max(each.cpu_share for each in seen)),
             ]

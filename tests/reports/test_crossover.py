@@ -14,8 +14,10 @@ from reports import canvas, charts, crossover, crossover_chart, crossover_listin
 from reports import csv as exported
 from reports.audited import Audit
 from reports.crossover import Reach, order, reach, without_distance
+from reports.format import Capacity
 from reports.listings import Struck
 from reports.relayed import RelayCost
+from reports.units import MISSING, Written
 from tests.reports import synthetic_distance as synthetic
 from tests.reports.synthetic import EVIL
 from tests.reports.synthetic_audits import check
@@ -177,6 +179,68 @@ def test_the_chart_has_every_point_at_its_distance() -> None:
     assert "answers fewer a second than redis:driver=sync at 0 ms" in chart.inline
 
 
+def test_every_point_is_told_with_its_range() -> None:
+    run = synthetic.run()
+    for trial in run.trials:
+        if trial.arms[0].variant == "redis:rtt=4" and trial.arms[0].figures:
+            trial.arms[0].figures.at_least = ["p99_us"]
+            trial.verdict.state = "OVERLOADED"
+    chart = drawn(run)
+    assert chart is not None
+    # Two apps at every distance, in p50, p99, throughput and capacity.
+    assert len(chart.marks) == 2 * len(synthetic.RTTS) * 4
+    marks = {(mark.variant, mark.what): mark for mark in chart.marks}
+    assert len(marks) == len(chart.marks)
+    p50_us, per_s = synthetic.waiting(20.0)
+    p50 = marks["redis:driver=sync,rtt=20", "p50 at 20 ms"]
+    assert isinstance(p50.figure, Written)
+    assert isinstance(p50.reach, Written)
+    assert p50.unit == "ms"
+    assert (p50.figure.value, p50.reach.value, p50.reach.to) == pytest.approx((p50_us, p50_us * 0.96, p50_us * 1.04))
+    capacity = marks["redis:driver=sync,rtt=20", "capacity at 20 ms"]
+    assert isinstance(capacity.figure, Written)
+    assert (capacity.figure.value, capacity.figure.to, capacity.unit) == (per_s * 0.8, per_s * 0.9, "/s")
+    bounded = marks["redis:rtt=4", "p99 at 4 ms"]
+    assert (bounded.figure[0], bounded.note) == ("≥", "OVERLOADED")
+    assert [mark.note for mark in chart.marks].count("OVERLOADED") == 4
+    titles = [title.text for title in ET.fromstring(chart.inline).iter(f"{SVG}title")]  # noqa: S314 - ours
+    assert set(titles) == {mark.told for mark in chart.marks}
+
+
+def test_points_go_with_their_variant_and_lines_with_either_of_theirs() -> None:
+    run = synthetic.run(rtts=(0.0, 1.0, 4.0))
+    chart = drawn(run)
+    assert chart is not None
+    owned: dict[tuple[str, ...], list[bool]] = {}
+    for group in ET.fromstring(chart.inline).iter(f"{SVG}g"):  # noqa: S314 - ours
+        if names := group.get("data-of"):
+            owned.setdefault(tuple(names.split("\n")), []).append(group.find(f"{SVG}title") is not None)
+    for name in ("redis:rtt={}", "redis:driver=sync,rtt={}"):
+        near, middle, far = (name.format(rtt) for rtt in (0, 1, 4))
+        # A bar and a mark in each of three panels; a bar and its ends in that of capacity. Each says what it is.
+        assert {each: owned.pop((each,)) for each in (near, middle, far)} == dict.fromkeys(
+            (near, middle, far), [True] * 8
+        )
+        # A line in each of three panels; of capacities nothing is drawn between two distances. Nothing is told there.
+        assert owned.pop((near, middle)) == owned.pop((middle, far)) == [False] * 3
+    assert owned == {}
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "said"),
+    [(1_000, 1_240, "1,000–1,240"), (1_000, None, "≥1,000"), (None, 98.7, "< 98.7"), (None, None, "–")],  # noqa: RUF001 - as written
+)
+def test_a_capacity_is_told_as_far_as_it_is_known(lower: float | None, upper: float | None, said: str) -> None:
+    found = Capacity(variant="redis:rtt=1", lower_per_s=lower, upper_per_s=upper, limit="app CPU", why="")
+    assert crossover.bounds(found) == said
+    run = synthetic.run()
+    run.capacities = [found]
+    listing = crossover_listing.listing(run)
+    assert listing is not None
+    shown = [row[-1] for row in listing.rows if row[:2] == ["redis", "1"]]
+    assert (shown == [said]) == (said != MISSING)
+
+
 def test_what_is_missing_has_no_panel() -> None:
     run = synthetic.run()
     run.capacities = []
@@ -190,7 +254,7 @@ def test_what_is_missing_has_no_panel() -> None:
     assert not {"throughput", "capacity"} & said
     listing = crossover_listing.listing(run)
     assert listing is not None
-    assert [head.name for head in listing.heads] == ["variant", "rtt", "p50", "p99"]
+    assert [head.name for head in listing.heads] == ["series", "rtt", "p50", "p99"]
 
 
 @pytest.mark.parametrize(
