@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from reports import canvas, lines, struck, units, view
-from reports.canvas import GRID, MUTED, SMALL, WIDTH, Canvas
-from reports.lines import GAP, HEAD, LEFT, RIGHT, Entry
+from reports.canvas import GRID, MUTED, WIDTH, Canvas
+from reports.lines import GAP, HEAD, LEFT, RIGHT
 from reports.marks import Mark
 from reports.verdict import GRAVITY
 
@@ -76,7 +76,8 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
     if len(rates) < 2 or not ends:  # noqa: PLR2004 - a line has two ends
         return None
     deep = len(_PANELS) * (_PANEL + GAP) + HEAD
-    entries = _legend(run, found, styles)
+    states = {rung.state for line in found.values() for rung in line}
+    entries = lines.entries(found, styles, struck.checks(run), states)
     on = Canvas("load", "Latency against load", caption, deep + lines.depth(entries))
     low, high = max(min(ends), 1e-3) * 0.85, max(ends) * 1.15
     for place, (metric, title) in enumerate(_PANELS.items()):
@@ -102,14 +103,6 @@ def describe(run: Run) -> str:
     return f"p99 in ms by arrival rate. {'; '.join(said)}."
 
 
-def _legend(run: Run, found: Mapping[str, list[Rung]], styles: Mapping[str, Style]) -> list[Entry]:
-    """Return the variants, then the verdicts that have a mark of their own."""
-    out = struck.checks(run)
-    entries = [Entry(name, name, styles[name], lines.shape(number), name in out) for number, name in enumerate(found)]
-    states = {rung.state for line in found.values() for rung in line}
-    return entries + [Entry(state) for state in ("OVERLOADED", "FAILED") if state in states]
-
-
 def _scale(axes: Axes, rates: Sequence[float], limits_ms: tuple[float, float], *, numbered: bool) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -118,22 +111,10 @@ def _scale(axes: Axes, rates: Sequence[float], limits_ms: tuple[float, float], *
     axes.set_ylim(*limits_ms)
     canvas.log_axis(axes.yaxis, *limits_ms)
     room = (WIDTH - LEFT - RIGHT) / math.log(rates[-1] * edge / rates[0] * edge)
-    canvas.named_axis(axes.xaxis, _apart(rates, room))
+    named = lines.apart({rate: units.per_second(rate) for rate in rates}, lambda rate: math.log(rate) * room)
+    canvas.named_axis(axes.xaxis, named)
     axes.tick_params(labelbottom=numbered)
     axes.grid(color=GRID)
-
-
-def _apart(rates: Sequence[float], room: float) -> dict[float, str]:
-    """Name the rates whose names do not run into the one before; the others keep their line."""
-    names: dict[float, str] = {}
-    right = -math.inf
-    for rate in rates:
-        text = units.per_second(rate)
-        middle, half = math.log(rate) * room, canvas.measure(text, SMALL) / 2
-        free = middle - half > right + 3
-        names[rate] = text if free else ""
-        right = middle + half if free else right
-    return names
 
 
 def _line(  # noqa: PLR0917 - what is drawn, where, and how

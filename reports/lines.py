@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from reports import canvas
 from reports.canvas import ALARM, MUTED, PAPER, SMALL, WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from reports.canvas import Canvas
     from reports.palette import Style
@@ -53,6 +54,26 @@ def mark(state: str, colour: str, shape: str) -> dict[str, Any]:
         return {"marker": "X", "markersize": 5.5, "color": colour, "markeredgecolor": ALARM, "markeredgewidth": 0.9}
     face = PAPER if state == "OVERLOADED" else colour
     return {"marker": shape, "markersize": 4.4, "color": colour, "markerfacecolor": face, "markeredgewidth": 1.1}
+
+
+def entries(
+    names: Iterable[str], styles: Mapping[str, Style], struck: Collection[str], states: Collection[str]
+) -> list[Entry]:
+    """Return the variants by their names, then the verdicts that have a mark of their own."""
+    of_variants = [Entry(name, name, styles[name], shape(number), name in struck) for number, name in enumerate(names)]
+    return of_variants + [Entry(state) for state in ("OVERLOADED", "FAILED") if state in states]
+
+
+def apart(names: Mapping[float, str], points: Callable[[float], float]) -> dict[float, str]:
+    """Leave out the names on an axis that run into the one before; `points` says where a place is."""
+    kept: dict[float, str] = {}
+    right = -math.inf
+    for place, text in names.items():
+        middle, half = points(place), canvas.measure(text, SMALL) / 2
+        free = middle - half > right + 3
+        kept[place] = text if free else ""
+        right = middle + half if free else right
+    return kept
 
 
 def depth(entries: Sequence[Entry]) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reports.format import Figures, Run
 
 SHOWN: Final = 2
-"""So many kinds of request are shown, those that were sent most often."""
+"""So many kinds of request are shown, those that had most answers."""
 _SIZED: Final = re.compile(r"^(?P<step>.+) (?P<bytes>\d+) B$")
 _LEAST: Final = 2
 
@@ -38,24 +38,24 @@ class Point:
     times: dict[str, Times]
     bounds: frozenset[str]
     """Requests of which only a lower bound is known."""
-    refused: int
-    requests: int
-
-    @property
-    def kept(self) -> bool:
-        """Whether there were sessions of this size: refused ones are never read."""
-        return bool(self.times)
+    kept: bool
+    """Whether there were sessions of this size: refused ones are never read."""
+    refused: bool
+    """Whether any was refused."""
 
 
 def steps(run: Run) -> list[str]:
-    """Return the kinds of request that are shown, what was sent most often first; none unless two sizes were tried."""
+    """Return the kinds of request that are shown, none unless two sizes were tried.
+
+    First comes what was answered most often. Refusals do not count: who is refused logs in again and again.
+    """
     found: Counter[str] = Counter()
     seen: set[int] = set()
     for variant in run.variants:
         for _, figures in view.measured(run, variant.name):
             for name, each in figures.steps.items():
                 if (sized := _SIZED.match(name)) is not None:
-                    found[sized["step"]] += each.requests
+                    found[sized["step"]] += each.outcomes.get("ok", 0)
                     seen.add(int(sized["bytes"]))
     return [name for name, _ in found.most_common(SHOWN)] if len(seen) >= _LEAST else []
 
@@ -82,17 +82,16 @@ def _points(run: Run, name: str, shown: list[str]) -> list[Point]:
 
 
 def _point(size: int, state: str, by_step: dict[str, list[Figures]], shown: list[str]) -> Point:
-    times = {}
+    times, bounds = {}, set()
     for step in shown:
-        values = [each.p50_us for each in by_step.get(step, ()) if each.p50_us is not None]
-        if values:
+        # A refusal is answered too, and sooner than what it spares the app.
+        told = [each for each in by_step.get(step, ()) if each.p50_us is not None and "refused" not in each.outcomes]
+        if values := [each.p50_us for each in told if each.p50_us is not None]:
             times[step] = Times(statistics.median(values), min(values), max(values))
-    everything = [each for figures in by_step.values() for each in figures]
-    return Point(
-        size, state, times,
-        frozenset(step for step in shown for each in by_step.get(step, ()) if "p50_us" in each.at_least),
-        sum(each.outcomes.get("refused", 0) for each in everything), sum(each.requests for each in everything),
-    )  # fmt: skip
+        if any("p50_us" in each.at_least for each in told):
+            bounds.add(step)
+    seen = {outcome for figures in by_step.values() for each in figures for outcome in each.outcomes}
+    return Point(size, state, times, frozenset(bounds), kept="ok" in seen, refused="refused" in seen)
 
 
 def cliffs(run: Run) -> dict[str, tuple[int | None, int]]:
@@ -108,9 +107,13 @@ def cliffs(run: Run) -> dict[str, tuple[int | None, int]]:
 
 
 def sentences(run: Run) -> list[str]:
-    """Say of every variant that refuses a size where it does."""
+    """Say who refuses a size, and where."""
+    together: dict[tuple[int | None, int], list[str]] = {}
+    for name, cliff in cliffs(run).items():
+        together.setdefault(cliff, []).append(name)
     said = []
-    for name, (largest, refused) in cliffs(run).items():
-        kept = "no size that was tried" if largest is None else f"sessions up to {units.size(largest)}"
-        said.append(f"{name} keeps {kept} of payload and refuses {units.size(refused)} with a 413.")
+    for (largest, refused), names in together.items():
+        who, s = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])), "s" if len(names) == 1 else ""
+        kept = "no size that was tried" if largest is None else f"sessions up to {units.size(largest)} of payload"
+        said.append(f"{who} keep{s} {kept} and refuse{s} {units.size(refused)} with a 413.")
     return said

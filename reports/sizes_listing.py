@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reports import sizes, units
 from reports.listings import Head, Listing
@@ -10,6 +10,9 @@ from reports.units import MISSING
 
 if TYPE_CHECKING:
     from reports.format import Run
+
+REFUSED: Final = "no"
+"""A word for a 413 that leaves eight sizes and a long name room in 80 columns."""
 
 
 def listing(run: Run) -> Listing | None:
@@ -24,10 +27,14 @@ def listing(run: Run) -> Listing | None:
         state = line[0].state
         rows.append([name, "" if state == "VALID" else state, *(_cell(at.get(size), step) for size in tried)])
     heads = [Head("variant", words=True), Head("verdict", words=True)]
-    heads += [Head(*units.size(size).split(" ")) for size in tried]
+    for size in tried:
+        name, _, unit = units.size(size).partition(" ")
+        heads.append(Head(name, unit))
+    cells = {cell for row in rows for cell in row[2:]}
     remark = [
         f"p50 of {step} in ms by the session's payload, medians of the blocks.",
         *sizes.sentences(run),
+        *([f'Where sessions are refused, it says "{REFUSED}".'] if REFUSED in cells else []),
         "The details have every other request by its size.",
     ]
     return Listing("sizes", "What a session's size costs", heads, rows, " ".join(remark)).without_empty_columns()
@@ -36,8 +43,6 @@ def listing(run: Run) -> Listing | None:
 def _cell(point: sizes.Point | None, step: str) -> str:
     if point is None:
         return MISSING
-    if not point.kept:
-        return "refused" if point.refused else MISSING
-    if step not in point.times:
-        return MISSING
-    return units.at_least(units.ms(point.times[step].median), bounded=step in point.bounds)
+    if step in point.times:
+        return units.at_least(units.ms(point.times[step].median), bounded=step in point.bounds)
+    return REFUSED if point.refused and not point.kept else MISSING
