@@ -41,7 +41,7 @@ def history(folder: Path, *, as_json: bool, out: Path | None = None) -> Exit:
     if not found:
         why = f": {left[0].why}" if left else ". Name a folder that holds recorded runs, such as results"
         raise UsageError(f"{folder} holds no recorded run that could be read{why}")
-    told = histories.history(str(folder), found, left)
+    told = histories.history(str(folder) if folder.name else folder.resolve().name, found, left)
     if not told.runs:
         last = told.left_out[-1]
         raise UsageError(f"No run in {folder} has a history to tell; {last.folder}: {last.why.rstrip('.')}.")
