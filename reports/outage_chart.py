@@ -8,9 +8,11 @@ import numpy as np
 
 from reports import canvas, outage_listing, struck, tables, units, view
 from reports.canvas import ALARM, GRID, INK, MUTED, PAPER, SHADE, SMALL, WIDTH, Canvas
+from reports.marks import Mark
 from reports.outage import errors, listed
 from reports.outage_bins import bins
 from reports.text import distinct, file_name
+from reports.units import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from reports.data import Recorded
     from reports.faulted import Fault
     from reports.format import Run, Trial
-    from reports.outage import Outage
+    from reports.outage import Outage, Stage
     from reports.outage_bins import Bins, Kind
     from reports.outage_listing import Faulted
     from reports.palette import Style
@@ -46,6 +48,7 @@ _DOWNWARDS: Final[tuple[Kind, ...]] = ("503", "wrong", "other", "unanswered")
 _NAMES: Final[dict[Kind, str]] = {
     "right": "right", "503": "503", "wrong": "wrong answer", "other": "other error", "unanswered": "no answer",
 }  # fmt: skip
+_WHEN: Final = {"before": "before the fault", "during": "during the fault", "after": "after the fault"}
 
 
 class _Shown(NamedTuple):
@@ -87,20 +90,21 @@ def _chart(run: Run, name: str, shown: Sequence[_Shown], styles: Mapping[str, St
     ends = _reach([_below(each.binned) for each in shown]), _reach([each.binned.counts["right"] for each in shown])
     width = WIDTH - _LEFT - _RIGHT
     for place, each in enumerate(shown):
-        top = place * deep
-        _heading(on, run, each, top)
-        upper = on.axes(_LEFT, top + _HEAD, width, _ANSWERS)
-        lower = on.axes(_LEFT, top + _HEAD + _ANSWERS + _GAP, width, _LATENCY)
-        style = styles[each.each.variant]
-        _answers(upper, each.binned, style, ends)
-        _latency(lower, each.binned, style, limits_ms)
-        for axes in (upper, lower):
-            axes.set_xlim(0, each.each.trial.window_s)
-            _moments(axes, each)
-            canvas.linear_axis(axes.xaxis, 5, highest=each.each.trial.window_s)
-            axes.tick_params(labelbottom=axes is lower)
-        on.text(canvas.MARGIN, top + _HEAD - 3, "answers/100 ms", color=MUTED)
-        on.text(canvas.MARGIN, top + _HEAD + _ANSWERS + _GAP - 3, "slowest, ms", color=MUTED)
+        top, style = place * deep, styles[each.each.variant]
+        with on.of(each.each.variant):
+            _heading(on, run, each, top)
+            upper = on.axes(_LEFT, top + _HEAD, width, _ANSWERS)
+            lower = on.axes(_LEFT, top + _HEAD + _ANSWERS + _GAP, width, _LATENCY)
+            _answers(upper, each.binned, style, ends)
+            _latency(lower, each.binned, style, limits_ms)
+            for axes in (upper, lower):
+                axes.set_xlim(0, each.each.trial.window_s)
+                _moments(axes, each)
+                canvas.linear_axis(axes.xaxis, 5, highest=each.each.trial.window_s)
+                axes.tick_params(labelbottom=axes is lower)
+            _stages(on, each, upper, lower)
+            on.text(canvas.MARGIN, top + _HEAD - 3, "answers/100 ms", color=MUTED)
+            on.text(canvas.MARGIN, top + _HEAD + _ANSWERS + _GAP - 3, "slowest, ms", color=MUTED)
     under = len(shown) * deep
     on.text(WIDTH / 2, under + 8, "s since the window began", color=MUTED, ha="center")
     for row, line in enumerate(rows):
@@ -235,6 +239,39 @@ def _moments(axes: Axes, each: _Shown) -> None:
         axes.axvline(found.answered_us / 1e6, color=MUTED, linewidth=0.8, zorder=0.5)
     if found.recovered_us is not None and found.recovery_ms:
         axes.axvline(found.recovered_us / 1e6, color=INK, linewidth=0.9, linestyle=(0, (4, 1.5)), zorder=0.5)
+
+
+def _stages(on: Canvas, each: _Shown, upper: Axes, lower: Axes) -> None:
+    """Lay over each stage what is told of it: above, what was answered and lost, below, how long that took."""
+    for axes, told in ((upper, _answered), (lower, _took)):
+        for stage in each.found.stages:
+            with on.of(each.each.variant, *told(each, stage)):
+                axes.axvspan(stage.from_us / 1e6, stage.to_us / 1e6, facecolor="none", linewidth=0)
+
+
+def _answered(each: _Shown, stage: Stage) -> Iterator[Mark]:
+    yield _mark(each, f"right answers {_WHEN[stage.name]}", units.per_second(stage.goodput_per_s), "/s")
+    if stage.name == "after":
+        for word, count in outage_listing.losses(each.found).items():
+            yield _mark(each, f"{word}s lost", units.count(count), "")
+
+
+def _took(each: _Shown, stage: Stage) -> Iterator[Mark]:
+    if stage.longest_us is not None:
+        longest = units.at_least(units.ms(stage.longest_us), bounded="longest_us" in stage.at_least)
+        yield _mark(each, f"slowest {_WHEN[stage.name]}", longest, "ms")
+    first, status = outage_listing.first_error(each.found)
+    if stage.name == "during" and first != MISSING:
+        yield _mark(each, "first error", first, "ms", status)
+    took = outage_listing.recovery(each.found)
+    if stage.name == "after" and took != MISSING:
+        yield _mark(each, "recovery", took, "" if each.found.recovery_ms is None else "ms")
+
+
+def _mark(each: _Shown, what: str, figure: str, unit: str, note: str = "") -> Mark:
+    state = each.each.trial.verdict.state
+    notes = [note, "" if state == "VALID" else state]
+    return Mark(each.each.variant, what, figure, unit, note=", ".join(filter(None, notes)))
 
 
 def _legend(on: Canvas, y: float, kinds: Sequence[Kind], style: Style) -> None:

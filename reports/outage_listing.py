@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reports import outage_verdict, units, view
 from reports.listings import Head, Listing
 from reports.outage import errors, listed, stage
-from reports.units import AT_LEAST, MISSING
+from reports.units import AT_LEAST, MISSING, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,7 +70,7 @@ def bystanders(run: Run) -> Listing | None:
             [
                 each.variant, named(each.fault, alike=alike), *_times(before, ("p50_us",)),
                 *_times(during, ("p50_us", "longest_us")),
-                f"{sum(failed.values()):,}" if found.sessionless else MISSING, _connections(found),
+                units.count(sum(failed.values())) if found.sessionless else MISSING, _connections(found),
             ]
         )  # fmt: skip
     if not rows:
@@ -146,21 +146,32 @@ def _through(shown: list[Faulted]) -> Iterator[Listing]:
 def recovery(found: Outage) -> str:
     """Return how long the app took to recover, in ms."""
     if found.recovery_ms is not None:
-        return units.ms(found.recovery_ms * 1e3)
+        return units.significant(found.recovery_ms)
     return "never" if outage_verdict.seen_s(found) >= outage_verdict.RECOVERY_LIMIT_S else MISSING
+
+
+def losses(found: Outage) -> dict[str, int]:
+    """Return how many of what was lost, as far as anything was."""
+    counts = {"session": found.sessions_lost, "update": found.updates_lost}
+    return {word: count for word, count in counts.items() if count}
 
 
 def lost(found: Outage) -> str:
     """Return what was lost, in words."""
-    counts = [(found.sessions_lost, "session"), (found.updates_lost, "update")]
-    return ", ".join(units.plural(count, word) for count, word in counts if count) or "nothing"
+    return ", ".join(units.plural(count, word) for word, count in losses(found).items()) or "nothing"
+
+
+def first_error(found: Outage) -> tuple[str, str]:
+    """Return when the fault spoilt the first request, in ms from when it began, and with which status."""
+    if found.first_error_us is None:
+        return MISSING, ""
+    status = "no answer" if found.first_error_status is None else str(found.first_error_status)
+    return units.ms(found.first_error_us - found.began_us), status
 
 
 def _first_error(found: Outage) -> str:
-    if found.first_error_us is None:
-        return MISSING
-    status = "no answer" if found.first_error_status is None else str(found.first_error_status)
-    return f"{units.ms(found.first_error_us - found.began_us)} ({status})"
+    first, status = first_error(found)
+    return Written(f"{first} ({status})", first.value) if isinstance(first, Written) else first
 
 
 def _times(part: Stage | None, names: Iterable[str]) -> list[str]:
@@ -168,16 +179,16 @@ def _times(part: Stage | None, names: Iterable[str]) -> list[str]:
     cells = []
     for name in names:
         value = None if part is None else getattr(part, name)
-        bound = AT_LEAST if part is not None and name in part.at_least else ""
-        cells.append(MISSING if value is None else bound + units.ms(value))
+        bounded = part is not None and name in part.at_least
+        cells.append(MISSING if value is None else units.at_least(units.ms(value), bounded=bounded))
     return cells
 
 
 def _connections(found: Outage) -> str:
     counts = found.connections_before, found.connections_after
-    if counts == (None, None):
-        return MISSING
-    return " → ".join(MISSING if count is None else f"{count:,}" for count in counts)
+    text = " → ".join(MISSING if count is None else f"{count:,}" for count in counts)
+    known = [count for count in counts if count is not None]
+    return Written(text, *known) if known else MISSING
 
 
 def _times_of(shown: list[Faulted]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections import defaultdict
@@ -45,7 +46,7 @@ def known(run: Run) -> set[float]:
     for values in per_variant.values():
         found |= {statistics.median(values), sum(values), min(values), max(values)}
     found |= {float(len(each.trials)) for each in run.capacities}
-    return found | layers(run) | shares(raw) | ratios(raw)
+    return found | layers(run) | shares(raw) | ratios(raw) | faults(run) | relayed(run) | means(run) | judged(run)
 
 
 def layers(run: Run) -> set[float]:
@@ -91,6 +92,48 @@ def ratios(raw: Any) -> set[float]:
     spreads = [spread for summary in raw["summaries"] for spread in summary["metrics"].values()]
     told = [each["change"]["estimate"] for each in raw["told"]]
     return {spread["max"] - spread["min"] for spread in spreads} | {1 / (1 + each) - 1 for each in told}
+
+
+def faults(run: Run) -> set[float]:
+    """Return when each fault's first error came after it, and how many failed from then on that need no session."""
+    found = set()
+    for seen in (trial.outage for trial in run.trials if trial.outage is not None):
+        if seen.first_error_us is not None:
+            found.add(float(seen.first_error_us - seen.began_us))
+        found.add(float(sum(sum(each.errors.values()) for each in seen.sessionless if each.name != "before")))
+    return found
+
+
+def relayed(run: Run) -> set[float]:
+    """Return what each variant's relay saw, over its latency trials: the medians, and the most that it took."""
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for trial in run.trials:
+        if trial.relayed is not None and trial.purpose == "latency" and trial.verdict.state != "INVALID":
+            for path, value in numbers(trial.relayed.model_dump()):
+                seen[trial.arms[0].variant, path[-1]].append(value)
+    return {value for values in seen.values() for value in (statistics.median(values), max(values))}
+
+
+def means(run: Run) -> set[float]:
+    """Return where an interval of a figure's logarithm may end: at the geometric mean of any two trials of a series."""
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for trial in run.trials:
+        for arm in trial.arms if trial.relayed is not None else ():
+            for figures, name in ((arm.figures, "p50_us"), (arm.figures, "p99_us"), (arm.closed, "requests_per_s")):
+                if figures is not None and (value := getattr(figures, name)) is not None:
+                    seen[arm.variant, name].append(value)
+    return {math.sqrt(one * other) for values in seen.values() for one in values for other in values}
+
+
+def judged(run: Run) -> set[float]:
+    """Return of each pair the medians, what is tolerated, and every block's number and change."""
+    found = set()
+    for each in (metric for pair in run.comparisons for metric in pair.metrics if metric.base):
+        before = statistics.median(each.base)
+        found |= {before, statistics.median(each.head), max(each.tolerance.share, each.tolerance.floor / before)}
+        found |= {head / base - 1 for base, head in zip(each.base, each.head, strict=True)}
+        found |= {float(block) for block in range(1, len(each.base) + 1)}
+    return found
 
 
 def rounded(value: float) -> str:
