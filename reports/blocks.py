@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reports import units
 from reports.listings import Head, Listing
 from reports.sentences import measure
-from reports.units import MISSING
+from reports.units import MISSING, Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,9 @@ def spreads(comparisons: Sequence[Comparison]) -> Listing:
         for judged in each.metrics:
             if judged.decides and judged.base:
                 seen = by_block(judged.base, judged.head)
-                spread = f"{statistics.stdev(seen) * 100:.1f}" if len(seen) > 1 else MISSING
-                rows.append([each.name, measure(judged.metric).name, spread, " ".join(map(units.change, seen))])
+                spread = statistics.stdev(seen) if len(seen) > 1 else None
+                written = MISSING if spread is None else Written(f"{spread * 100:.1f}", spread)
+                rows.append([each.name, measure(judged.metric).name, written, " ".join(map(units.change, seen))])
     return Listing("blocks", "Every block", [*heads, Head("each block", "%", words=True)], rows)
 
 
@@ -44,8 +45,8 @@ def values(comparisons: Sequence[Comparison]) -> Listing:
             pairs = zip(judged.base, judged.head, by_block(judged.base, judged.head), strict=True)
             rows += [
                 [
-                    each.name, f"{told.name} {told.unit}".strip(), str(block), told.write(base), told.write(head),
-                    units.change(change),
+                    each.name, f"{told.name} {told.unit}".strip(), units.number(block),
+                    told.write(base), told.write(head), units.change(change),
                 ]
                 for block, (base, head, change) in enumerate(pairs, 1)
             ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from reports import blocks, canvas, sentences, units
 from reports.canvas import ALARM, GRID, MUTED, PAPER, SHADE, SMALL, Canvas
+from reports.marks import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,16 +51,20 @@ def changes(comparisons: Sequence[Comparison], styles: Mapping[str, Style], capt
         state_width = canvas.measure(comparison.state, SMALL, bold=True)
         room = canvas.WIDTH - 3 * canvas.MARGIN - state_width
         name = canvas.fit(comparison.name, room, canvas.NAME, bold=True)
-        on.text(canvas.MARGIN, _LEGEND + top + 13, name, size=canvas.NAME, weight="bold")
         colour = ALARM if comparison.state in {"REGRESSED", "INVALID"} else MUTED
         right = canvas.WIDTH - canvas.MARGIN
-        on.text(right, _LEGEND + top + 13, comparison.state, color=colour, weight="bold", ha="right")
+        with on.of(comparison.name):
+            on.text(canvas.MARGIN, _LEGEND + top + 13, name, size=canvas.NAME, weight="bold")
+            on.text(right, _LEGEND + top + 13, comparison.state, color=colour, weight="bold", ha="right")
         top += _HEAD
         for judged in metrics:
             y = top + _BAR
-            axes.vlines(ticks, y - _THICK * 0.7, y + _THICK * 0.7, color=GRID, linewidth=0.7, zorder=0)
-            _interval(axes, y, judged, styles[comparison.base])
-            _said(on, _LEGEND + top + 10, judged)
+            with on.of(comparison.name):
+                axes.vlines(ticks, y - _THICK * 0.7, y + _THICK * 0.7, color=GRID, linewidth=0.7, zorder=0)
+                _tolerated(axes, y, judged)
+                _said(on, _LEGEND + top + 10, judged)
+            with on.of(comparison.name, _told(comparison, judged)):
+                _interval(axes, y, judged, styles[comparison.base])
             top += _PITCH
     return on
 
@@ -98,13 +103,24 @@ def describe(comparisons: Sequence[Comparison]) -> str:
     return f"Changes in % of the base: {', '.join(said)}."
 
 
+def _told(comparison: Comparison, judged: Judged) -> Mark:
+    """Return a metric's change with its interval and its verdict."""
+    row = sentences.row(comparison.name, judged, sentences.ALPHA)
+    note = judged.state if judged.decides else f"{judged.state} (shown)"
+    return Mark(comparison.name, row.metric, row.change, "%", row.interval, note)
+
+
+def _tolerated(axes: Axes, y: float, judged: Judged) -> None:
+    """Shade what counts as the same, as far as the scale goes."""
+    tolerated = min(sentences.tolerance(judged) * 100, axes.get_xlim()[1])
+    axes.barh(y, tolerated, height=_THICK, color=SHADE, linewidth=0, zorder=0)
+    axes.vlines([0, tolerated], y - _THICK / 2, y + _THICK / 2, color=MUTED, linewidth=0.7, zorder=1)
+
+
 def _interval(axes: Axes, y: float, judged: Judged, style: Style) -> None:
     if judged.change is None:
         return
     left, right = axes.get_xlim()
-    tolerated = min(sentences.tolerance(judged) * 100, right)
-    axes.barh(y, tolerated, height=_THICK, color=SHADE, linewidth=0, zorder=0)
-    axes.vlines([0, tolerated], y - _THICK / 2, y + _THICK / 2, color=MUTED, linewidth=0.7, zorder=1)
     ends = [min(max(end * 100, left), right) for end in (judged.change.low, judged.change.high)]
     axes.plot(ends, [y, y], color=style.light, linewidth=3.6, alpha=0.45, solid_capstyle="butt")
     for beyond, edge, marker in (
@@ -138,11 +154,12 @@ def every_block(comparison: Comparison, name: str, style: Style, caption: Sequen
     if not metrics:
         return None
     on = Canvas(f"blocks-{name}", f"Every block: {comparison.name}", caption, len(metrics) * (_PANEL + _GAP) + 30)
+    on.only = comparison.name
     width = canvas.WIDTH - _SCALE - 2 * canvas.MARGIN
     for place, judged in enumerate(metrics):
         top = place * (_PANEL + _GAP) + _GAP
         axes = on.axes(_SCALE, top, width, _PANEL)
-        _panel(axes, judged, style)
+        _panel(on, axes, comparison.name, judged, style)
         row = sentences.row("", judged, sentences.ALPHA)
         on.text(canvas.MARGIN, top - 7, f"{row.metric}, %")
         about = f"base {row.base}, head {row.head} {row.unit}"
@@ -153,11 +170,11 @@ def every_block(comparison: Comparison, name: str, style: Style, caption: Sequen
     return on
 
 
-def _panel(axes: Axes, judged: Judged, style: Style) -> None:
-    seen = [change * 100 for change in blocks.by_block(judged.base, judged.head)]
+def _panel(on: Canvas, axes: Axes, pair: str, judged: Judged, style: Style) -> None:
+    seen = blocks.by_block(judged.base, judged.head)
     numbers = range(1, len(seen) + 1)
     tolerated = sentences.tolerance(judged) * 100
-    most = max([tolerated, *map(abs, seen)]) * 1.12
+    most = max([tolerated, *(abs(share) * 100 for share in seen)]) * 1.12
     axes.set_xlim(0.3, len(seen) + 0.7)
     axes.set_ylim(-most, most)
     canvas.linear_axis(axes.yaxis, 4, lowest=-most)
@@ -166,7 +183,10 @@ def _panel(axes: Axes, judged: Judged, style: Style) -> None:
     axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
     if judged.change is not None:
         axes.axhline(judged.change.estimate * 100, color=style.light, linewidth=1, linestyle=(0, (3, 2)), zorder=2)
-    axes.plot(
-        [*numbers], seen, marker="o", markersize=3.6, color=style.light, linestyle="none", markeredgewidth=0.9,
-        markerfacecolor=style.light if judged.decides else PAPER, zorder=3,
-    )  # fmt: skip
+    name = sentences.measure(judged.metric).name
+    for number, share in zip(numbers, seen, strict=True):
+        with on.of(pair, Mark(pair, f"{name} in block {number}", units.change(share), "%")):
+            axes.plot(
+                [number], [share * 100], marker="o", markersize=3.6, color=style.light, linestyle="none",
+                markeredgewidth=0.9, markerfacecolor=style.light if judged.decides else PAPER, zorder=3,
+            )  # fmt: skip

@@ -10,7 +10,7 @@ from reports import units, wording
 from reports.counts import is_more
 from reports.listings import Head, Listing
 from reports.metrics import effective
-from reports.units import MISSING, plural
+from reports.units import MISSING, Written, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -101,6 +101,7 @@ def alpha(judgement: Judgement) -> float:
 def row(pair: str, judged: Judged, level: float) -> Row:
     """Put one metric into words; a change within the tolerance is told when it is real at `level`."""
     told, change = measure(judged.metric), judged.change
+    tolerated, seen = tolerance(judged), judged.smallest_seen
     words = {"within": "within", "unclear": "unclear", "slower": "slower", "faster": "faster"}[judged.state]
     p = judged.p_slower_adjusted if judged.p_slower_adjusted is not None else judged.p_slower
     if judged.state == "faster":
@@ -118,10 +119,10 @@ def row(pair: str, judged: Judged, level: float) -> Row:
         base=told.write(statistics.median(judged.base)) if judged.base else MISSING,
         head=told.write(statistics.median(judged.head)) if judged.head else MISSING,
         change=units.change(change.estimate) if change else MISSING,
-        interval=f"{units.change(change.low)} – {units.change(change.high)}" if change else MISSING,  # noqa: RUF001 - a range
-        tolerance=wording.tolerance(tolerance(judged)).removesuffix(" %"),
+        interval=units.span(change.low, change.high, units.change) if change else MISSING,
+        tolerance=Written(wording.tolerance(tolerated).removesuffix(" %"), tolerated),
         p=MISSING if p is None else units.p_value(p),
-        seen=MISSING if judged.smallest_seen is None else f"{judged.smallest_seen * 100:.1f}",
+        seen=MISSING if seen is None else Written(f"{seen * 100:.1f}", seen),
         verdict=words,
         judged=judged,
     )
@@ -183,7 +184,7 @@ def counts(judgement: Judgement) -> Listing | None:
     lines = [
         [
             each.variant, each.step, _COUNTS.get(each.count, each.count),
-            MISSING if each.before is None else f"{each.before:,}", MISSING if each.now is None else f"{each.now:,}",
+            *(MISSING if known is None else units.count(known) for known in (each.before, each.now)),
             {"base": "this run's base", "file": "the committed file"}[each.against],
         ]
         for each in judgement.counts

@@ -10,12 +10,11 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import reports
-from reports import advice, blocks, forest, judged, judged_json, pull_request, sentences, units
+from reports import advice, forest, judged, judged_json, pull_request, sentences, units
 from reports import csv as exported
 from reports.counts import is_more
 from reports.files import read_run
 from reports.format import Load
-from reports.palette import styles
 from tests.reports import synthetic_judged
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page
@@ -314,20 +313,6 @@ def test_the_charts_say_what_was_found(check: tuple[Run, dict[str, Path]]) -> No
     assert "open load, 300 arrivals/s" in " ".join(said)
 
 
-def test_a_wide_metric_that_decides_nothing_does_not_stretch_the_scale() -> None:
-    run = synthetic_judged.check("pass")
-    metrics = forest.measured(run.comparisons[0])
-    narrow = forest.reach(metrics)
-    for each in metrics:
-        if each.metric == "p99_us" and each.change is not None:
-            each.change.high = 40.0
-    assert forest.reach(metrics)[1] <= narrow[1]
-    on = forest.changes(run.comparisons, styles(run), [])
-    assert on is not None
-    arrows = [line for line in on.figure.axes[0].lines if line.get_marker() == ">"]
-    assert len(arrows) == 1
-
-
 def test_a_check_that_measured_nothing_has_a_page(tmp_path: Path) -> None:
     for kind in ("nothing", "component"):
         folder = tmp_path / kind
@@ -385,10 +370,3 @@ def test_a_comparison_alone_says_why_it_is_only_advice() -> None:
     assert text.startswith("Another day: this is advice")
     assert "redis  REGRESSED  12 blocks" in text
     assert text.rstrip().endswith("Refused: another CPU.")
-
-
-def test_the_blocks_change_is_what_was_judged() -> None:
-    pair = synthetic_judged.check("regressed").comparisons[0]
-    metric = pair.metrics[0]
-    for change, base, head in zip(blocks.by_block(metric.base, metric.head), metric.base, metric.head, strict=True):
-        assert base * (1 + change) == pytest.approx(head)
