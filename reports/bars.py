@@ -44,6 +44,8 @@ class Rows:
         self.axes.set_ylim(depth, 0)
         self.axes.set_yticks([])
         self.axes.spines["left"].set_visible(False)
+        # What it costs is over a variant, and that has a name.
+        unit = canvas.fit(unit, canvas.WIDTH - 2 * left, SMALL)
         self.canvas.text(canvas.WIDTH / 2, LEGEND + depth + 30, unit, color=MUTED, ha="center")
 
     def middle(self, place: int) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -218,7 +219,7 @@ class Canvas:
         self._write(x, y, text, **style).set_gid(f"{svg.CUT}{kind}-{y:.0f}")
 
     def _write(self, x: float, y: float, text: str, **style: Any) -> Any:
-        return self.figure.text(x / WIDTH, 1 - y / self._full, text, va="baseline", **style)
+        return self.figure.text(x / WIDTH, 1 - y / self._full, drawable(text), va="baseline", **style)
 
 
 @cache
@@ -245,12 +246,15 @@ def drawable(text: str) -> str:
 def fit(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """Return text, its middle left out where it would be wider than `width`: names differ at either end."""
     text = drawable(text)
-    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
-    fitted = text
-    while (head or tail) and measure(fitted, size, bold=bold) > width:
-        head, tail = (head[:-1], tail) if len(head) > len(tail) else (head, tail[1:])
-        fitted = f"{head.rstrip()}…{tail.lstrip()}"
-    return fitted
+    if measure(text, size, bold=bold) <= width:
+        return text
+
+    def shortened(kept: int) -> str:
+        return f"{text[: kept - kept // 2].rstrip()}…{text[len(text) - kept // 2 :].lstrip()}"
+
+    # Names may be as long as a file, and the measuring of a long line is slow.
+    longer = bisect_right(range(len(text)), width, key=lambda kept: measure(shortened(kept), size, bold=bold))
+    return shortened(max(longer - 1, 0))
 
 
 @cache
