@@ -48,7 +48,6 @@ _DOWNWARDS: Final[tuple[Kind, ...]] = ("503", "wrong", "other", "unanswered")
 _NAMES: Final[dict[Kind, str]] = {
     "right": "right", "503": "503", "wrong": "wrong answer", "other": "other error", "unanswered": "no answer",
 }  # fmt: skip
-_WHEN: Final = {"before": "before the fault", "during": "during the fault", "after": "after the fault"}
 
 
 class _Shown(NamedTuple):
@@ -250,7 +249,7 @@ def _stages(on: Canvas, each: _Shown, upper: Axes, lower: Axes) -> None:
 
 
 def _answered(each: _Shown, stage: Stage) -> Iterator[Mark]:
-    yield _mark(each, f"right answers {_WHEN[stage.name]}", units.per_second(stage.goodput_per_s), "/s")
+    yield _mark(each, f"right answers {stage.name} the fault", units.per_second(stage.goodput_per_s), "/s")
     if stage.name == "after":
         for word, count in outage_listing.losses(each.found).items():
             yield _mark(each, f"{word}s lost", units.count(count), "")
@@ -259,7 +258,7 @@ def _answered(each: _Shown, stage: Stage) -> Iterator[Mark]:
 def _took(each: _Shown, stage: Stage) -> Iterator[Mark]:
     if stage.longest_us is not None:
         longest = units.at_least(units.ms(stage.longest_us), bounded="longest_us" in stage.at_least)
-        yield _mark(each, f"slowest {_WHEN[stage.name]}", longest, "ms")
+        yield _mark(each, f"slowest {stage.name} the fault", longest, "ms")
     first, status = outage_listing.first_error(each.found)
     if stage.name == "during" and first != MISSING:
         yield _mark(each, "first error", first, "ms", status)
