@@ -12,7 +12,7 @@ from reports.format import LAYERS
 from tests.reports.page import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from reports.format import Run
 
@@ -72,19 +72,16 @@ def layers(run: Run) -> set[float]:
 
 
 def shares(raw: Any) -> set[float]:
-    """Return how many of a million answers were wrong, and by the rule of three at most were."""
-    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    """Return how many of a million answers were wrong and, by the rule of three, at most were; without faults."""
+    sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
     for trial in raw["trials"]:
-        for name, each in trial["checked"].items():
-            for arm in trial["arms"]:
-                sums[arm["variant"], name][0] += each["checked"]
-                sums[arm["variant"], name][1] += each["wrong"]
+        for name, each in trial["checked"].items() if trial["fault"] is None else ():
+            both = sums[*(arm["variant"] for arm in trial["arms"]), name]
+            both[0] += each["checked"]
+            both[1] += each["wrong"]
     found = {float(value) for both in sums.values() for value in both}
-    return (
-        found
-        | {wrong / checked * 1e6 for checked, wrong in sums.values()}
-        | {3 / checked * 1e6 for checked, _ in sums.values()}
-    )
+    known_shares = [(checked, wrong) for checked, wrong in sums.values() if checked]
+    return found | {share / checked * 1e6 for checked, wrong in known_shares for share in (wrong, 3)}
 
 
 def ratios(raw: Any) -> set[float]:
@@ -141,10 +138,10 @@ def rounded(value: float) -> str:
     return f"{value:.9g}"
 
 
-def check(run: Run, content: str, *, least: int) -> Page:
-    """Find every figure of every table in the run's data; at least so many there are."""
+def check(run: Run, content: str, *, least: int, also: Collection[float] = ()) -> Page:
+    """Find every figure of every table in the run's data, or among those of others; at least so many there are."""
     page = Page(content)
-    there = {rounded(value) for value in known(run)}
+    there = {rounded(value) for value in (*known(run), *also)}
     cells = [(key, cell) for key, rows in page.tables.items() for row in rows for cell in row]
     figures = [(key, cell.text, value) for key, cell in cells for value in (cell.value, cell.to) if value is not None]
     assert [each for each in figures if rounded(each[-1]) not in there] == []
