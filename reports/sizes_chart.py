@@ -143,7 +143,7 @@ def _cliff(  # noqa: PLR0917 - likewise
     row, panel = where
     point = len(columns) / _ACROSS
     edge = columns[refused] - 0.5 if largest is None else (columns[largest] + columns[refused]) / 2
-    at = edge + row * _ASIDE * point
+    at = max(edge, axes.get_xlim()[0] + _ASIDE * point) + row * _ASIDE * point
     floor, top = axes.get_ylim()
     above = floor * (top / floor) ** ((row + 0.55) * _ROW / panel)
     left = axes.get_xlim()[1] - edge < _LABEL * point

@@ -26,18 +26,21 @@ def listing(run: Run) -> Listing | None:
         at = {point.payload_bytes: point for point in line}
         state = line[0].state
         rows.append([name, "" if state == "VALID" else state, *(_cell(at.get(size), step) for size in tried)])
+    cells = {cell for row in rows for cell in row[2:]}
     heads = [Head("variant", words=True), Head("verdict", words=True)]
+    if not any(verdict for _, verdict, *_ in rows):
+        # A size of which nothing is known keeps its column.
+        heads, rows = heads[:1], [[name, *known] for name, _, *known in rows]
     for size in tried:
         name, _, unit = units.size(size).partition(" ")
         heads.append(Head(name, unit))
-    cells = {cell for row in rows for cell in row[2:]}
     remark = [
         f"p50 of {step} in ms by the session's payload, medians of the blocks.",
         *sizes.sentences(run),
         *([f'Where sessions are refused, it says "{REFUSED}".'] if REFUSED in cells else []),
         "The details have every other request by its size.",
     ]
-    return Listing("sizes", "What a session's size costs", heads, rows, " ".join(remark)).without_empty_columns()
+    return Listing("payloads", "What a session's size costs", heads, rows, " ".join(remark))
 
 
 def _cell(point: sizes.Point | None, step: str) -> str:
