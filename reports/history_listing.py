@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from reports import change_points, csv, units
@@ -48,7 +49,7 @@ def ends(series: Series, point: Point) -> str:
         low, high, blocks = point.value.min, point.value.max, point.value.trials
     else:
         return MISSING
-    return MISSING if blocks == 1 else f"{figure(series, low)}–{figure(series, high)}"  # noqa: RUF001 - a range
+    return MISSING if blocks == 1 else units.span(low, high, partial(figure, series), "–")  # noqa: RUF001 - a range
 
 
 def moment(history: History, place: int) -> str:
@@ -66,7 +67,7 @@ def trends(history: History, *, drawn: bool = False) -> Listing:
             series.variant,
             f"{told(series.metric).name} {unit(series)}".rstrip(),
             series.label,
-            str(len(known)),
+            units.count(len(known)),
             MISSING if first is None else figure(series, first.figure or 0),
             MISSING if last is None else figure(series, last.figure or 0),
             MISSING if last is None else ends(series, last),
@@ -165,7 +166,7 @@ def runs(history: History) -> Listing:
         Head("blocks"), Head("status", words=True),
     ]  # fmt: skip
     rows = [
-        [each.folder, moment(history, place), each.setting, each.plan, str(each.blocks), each.status]
+        [each.folder, moment(history, place), each.setting, each.plan, units.count(each.blocks), each.status]
         for place, each in enumerate(history.runs)
     ]
     return Listing("runs", "Runs", heads, rows)

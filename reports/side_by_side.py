@@ -15,7 +15,7 @@ from reports.history import multiples
 from reports.history_listing import TIMES, told
 from reports.listings import Head, Listing
 from reports.text import plain
-from reports.units import MISSING
+from reports.units import MISSING, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,8 @@ def span(spread: Spread, write: Callable[[float], str]) -> str:
     """Return a median with its range."""
     if spread.trials == 1:
         return write(spread.median)
-    return f"{write(spread.median)} ({write(spread.min)}–{write(spread.max)})"  # noqa: RUF001 - a range
+    reach = units.span(spread.min, spread.max, write, "–")  # noqa: RUF001 - a range
+    return Written(f"{write(spread.median)} ({reach})", spread.median)
 
 
 def multiples_of(side: Side) -> Listing:

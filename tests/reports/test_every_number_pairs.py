@@ -2,28 +2,107 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import charts, html
+from reports import charts, history_html, html, side_by_side_html, units
 from reports.data import Recorded
 from reports.files import write_run
+from reports.history import history
 from reports.judgement import Tolerance
-from tests.reports import synthetic_distance, synthetic_judged
-from tests.reports.numbers import check
+from tests.reports import synthetic_distance, synthetic_judged, two_days
+from tests.reports.numbers import check, known
+from tests.reports.test_side_by_side import beside, two
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.canvas import Chart
     from reports.format import Run
+    from tests.reports.page import Page
+
+
+def measured(run: Run, metric: str) -> dict[str, dict[int, float]]:
+    """Return what each variant took by block, in runs without a trial that does not count."""
+    found: dict[str, dict[int, float]] = {}
+    for trial in run.trials:
+        for arm in trial.arms:
+            assert arm.figures is not None
+            cpu = arm.figures.cpu_us_per_request
+            value = cpu["app"] if metric == "app CPU" else getattr(arm.figures, metric)
+            assert value is not None
+            found.setdefault(arm.variant, {})[trial.block] = value
+    return found
+
+
+def ratios(run: Run) -> dict[tuple[str, str], list[float]]:
+    """Return by metric and variant what each block took in multiples of what keeps nothing."""
+    return {
+        (metric, name): [value / seen["none"][block] for block, value in blocks.items()]
+        for metric in ("p50_us", "p99_us", "app CPU")
+        for seen in [measured(run, metric)]
+        for name, blocks in seen.items()
+    }
+
+
+def multiples(run: Run) -> set[float]:
+    """Return the middle of these by Hodges and Lehmann, where their interval may end, their median and extremes."""
+    found = set()
+    for values in ratios(run).values():
+        logs = list(map(math.log, values))
+        walsh = [(one + other) / 2 for place, one in enumerate(logs) for other in logs[place:]]
+        found |= {math.exp(each) for each in (statistics.median(walsh), *walsh)}
+        found |= {statistics.median(values), min(values), max(values)}
+    return found
+
+
+def ends(page: Page, key: str) -> set[str]:
+    """Return the ends of the ranges that stand in brackets behind a figure of a table."""
+    cells = [cell.text for row in page.tables[key] for cell in row if cell.value is not None]
+    return {end for text in cells if "(" in text for end in text.partition("(")[2].removesuffix(")").split("–")}  # noqa: RUF001 - a range
 
 
 def drawn(run: Run, folder: Path) -> list[Chart]:
     """Return the charts that a run has without the tables of its trials."""
     write_run(folder, run)
     return list(charts.draw(Recorded(folder, run)))
+
+
+def test_every_figure_of_two_runs_is_in_the_data_of_either() -> None:
+    a, b = two(("environment.packages.fastapi", "0.121.0"))
+    changes = {
+        statistics.median(after) / statistics.median(before) - 1
+        for before, after in zip(ratios(a).values(), ratios(b).values(), strict=True)
+    }
+    both = known(a) | multiples(a) | multiples(b)
+    page = check(b, side_by_side_html.render(beside(a, b)), least=40, also=both | changes)
+    assert {"changes", "run-a", "run-b"} <= page.tables.keys()
+    assert ends(page, "changes") <= set(map(units.significant, both))
+    assert len(ends(page, "changes")) > 4
+    with pytest.raises(AssertionError):
+        check(b, side_by_side_html.render(beside(a, b)), least=1, also=both)
+
+
+def test_every_figure_of_two_runs_that_are_not_compared_is_in_the_data_of_either() -> None:
+    a, b = two(("environment.cpu", "Intel Xeon"))
+    both = known(a) | known(b) | multiples(a) | multiples(b)
+    page = check(b, side_by_side_html.render(beside(a, b)), least=40, also=both)
+    assert ends(page, "both") <= {write(each) for write in (units.ms, units.us) for each in both}
+    assert len(ends(page, "both")) > 4
+
+
+def test_every_figure_of_a_history_is_in_the_data_of_its_runs() -> None:
+    runs = list(two_days.days())
+    told = history("results", [(f"run{number:02d}", each) for number, each in enumerate(runs)])
+    latest = history_html.latest(runs)
+    recorded = {value for run in runs for value in known(run) | multiples(run)}
+    counts = set(map(float, range(len(runs) + 1)))
+    content = history_html.render(told, latest, history_html.draw(told, latest))
+    page = check(latest, content, least=500, also=recorded | counts)
+    assert {"trends", "points", "runs"} <= page.tables.keys()
 
 
 # A dozen blocks bear intervals, fewer only their extremes.
