@@ -1,10 +1,15 @@
-"""The report as CSV files, one per tidy table of `reports.frame_columns`, with the units in the names of columns."""
+"""The report as CSV files, one per tidy table of `reports.frame_columns`, with the units in the names of columns.
+
+Texts are whole, so that a name here is the name in run.json. But for one thing: spreadsheets take a text that begins
+with =, +, -, @, a tab or a line's end for a formula, or may, and run it. An apostrophe goes before such a text, which
+is what they take for "this is text" (OWASP, CSV Injection). Numbers are none of it, and no name of ours begins so.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reports import rows
 from reports.frame_columns import TABLES
@@ -13,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reports.format import Run
+
+_FORMULA: Final = tuple(
+    "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+"""What a spreadsheet may take for a formula's begin, also behind blanks."""
 
 
 def table(run: Run, name: str) -> str:
@@ -73,5 +83,12 @@ def write(columns: Sequence[str], rows_: Iterable[dict[str, Any]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: rows.exact(value) for name, value in row.items()} for row in rows_)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows_)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a number as it was measured, and a text that no spreadsheet calculates."""
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return rows.exact(value)
