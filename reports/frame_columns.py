@@ -168,11 +168,14 @@ TRIALS: Final = Table(
 )
 STEPS: Final = Table(
     "steps",
-    "A row per trial, arm and request name, INVALID ones included.",
+    "A row per trial, arm and request name, INVALID ones included. Where a scenario tries several payload sizes, the "
+    "name ends with the size, as `GET /profile 4096 B` does: what a session's size costs, and where a cookie ends, is "
+    "here and in no table of its own.",
     [
         *_OF_A_TRIAL,
         Column("step", "string", "name of the request, such as GET /profile"),
         *_COUNTS,
+        Column("refused", "Int64", "those that were refused as they may be, such as a session too large for a cookie"),
         _AT_LEAST,
         Column("requests_per_s", "float64", METRICS["requests_per_s"]),
         Column("error_share", "float64", METRICS["error_share"]),

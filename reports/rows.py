@@ -97,7 +97,8 @@ def steps(run: Run) -> Iterator[Row]:
         for arm in trial.arms:
             for step, figures in (arm.figures.steps if arm.figures else {}).items():
                 measured = [name for name in names if hasattr(figures, name)]
-                yield {**_of(trial, arm), "step": step, **_taken(figures, measured), **_counted(figures)}
+                known = {**_of(trial, arm), "step": step, **_taken(figures, measured), **_counted(figures)}
+                yield known | {"refused": figures.outcomes.get("refused", 0)}
 
 
 def capacities(run: Run) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from reports import audit_json, between, compared, format, history, judged_json  # noqa: A004 - the module's name
+from reports import audit_json, between, compared, decision_json, format, history, judged_json  # noqa: A004 - its name
 from reports.frame_columns import TABLES
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ DOCUMENTS: Final[dict[str, tuple[type[BaseModel], str, int]]] = {
         between.Between,
         "what compare RUN V1 V2 --json says of two variants, beside run, said and exit_code",
         compared.VERSION,
+    ),
+    "decision": (
+        decision_json.Document,
+        "what run --json and report --json hold as decision; null where nothing was to be chosen",
+        decision_json.VERSION,
     ),
     "history": (history.History, "history.json of many runs", history.VERSION),
 }
@@ -80,7 +85,9 @@ def columns() -> str:
     about = (
         "What `reports.load(run)` gives as pandas frames under these names, and `report/NAME.csv` as files where the "
         "run has a row for it. What is not known is missing, or empty. Units are in the names: µs, bytes, shares of "
-        "one. `requests` and `resources` are methods that read `trials/*/*.parquet`, and take `trial=` and `variant=`."
+        "one. Texts in CSV are whole, but one that a spreadsheet might take for a formula (it begins with =, +, -, @, "
+        "a tab or a line's end) has an apostrophe before it. `requests` and `resources` are methods that read "
+        "`trials/*/*.parquet`, and take `trial=` and `variant=`."
     )
     parts = ["# Tables of a run", about]
     for table in TABLES.values():

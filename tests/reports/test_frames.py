@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv as standard
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,12 +25,18 @@ from tests.reports import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reports.format import Run
 
 FILES = {"requests", "resources"}
 HELD = sorted(TABLES.keys() - FILES)
+KEYS = {
+    "variants": ["variant"], "summaries": ["variant", "metric"], "trials": ["trial", "variant"],
+    "steps": ["trial", "variant", "step"], "capacities": ["variant"], "told": ["a", "b", "metric"],
+    "comparisons": ["pair", "metric"], "audits": ["variant", "quick", "number"],
+    "correctness": ["variant", "property"], "outages": ["trial", "variant"], "distances": ["variant"],
+}  # fmt: skip
+"""What a row of each table is of."""
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 
 def runs(folder: Path) -> list[Run]:
@@ -60,6 +67,36 @@ def test_a_frame_has_the_columns_and_types_that_are_documented(several: list[Rec
         frame = getattr(recorded, name)
         assert {column: str(kind) for column, kind in frame.dtypes.items()} == documented
     assert any(len(getattr(recorded, name)) for recorded in several)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_row_is_told_from_every_other_by_what_it_is_of(several: list[Recorded], name: str) -> None:
+    for recorded in [*several, reports.load(REFERENCE)]:
+        frame = getattr(recorded, name)
+        assert not frame.duplicated(KEYS[name]).any()
+        # What a row is of is known, but for what could not be audited: no check of it was made.
+        assert not frame[[key for key in KEYS[name] if key != "number"]].isna().any(axis=None)
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_the_committed_run_has_what_is_documented(name: str) -> None:
+    recorded = reports.load(REFERENCE)
+    frame = getattr(recorded, name)(trial=recorded.run.trials[0].number) if name in FILES else getattr(recorded, name)
+    documented = {column.name: column.kind for column in TABLES[name].columns}
+    assert {column: str(kind) for column, kind in frame.dtypes.items()} == documented
+    if name in FILES or name in {"variants", "summaries", "trials", "steps"}:
+        assert len(frame)
+
+
+def test_what_a_payload_size_came_to_is_in_the_steps(several: list[Recorded]) -> None:
+    run = several[0].run.model_copy(deep=True)
+    figures = run.trials[0].arms[0].figures
+    assert figures is not None
+    sized = figures.model_copy(update={"steps": {}, "outcomes": {"ok": 7, "refused": 3}, "requests": 10})
+    figures.steps = {"POST /profile 4096 B": sized}
+    steps = Recorded(several[0].folder, run).steps
+    [row] = steps[(steps["trial"] == run.trials[0].number)].to_dict("records")
+    assert (row["step"], row["requests"], row["refused"], row["errors"]) == ("POST /profile 4096 B", 10, 3, 0)
 
 
 @pytest.mark.parametrize("name", HELD)
