@@ -112,7 +112,8 @@ def _fastest(run: Run, variants: Sequence[Variant]) -> tuple[State, list[str], l
         return "only" if len(variants) == 1 else "not told apart", [variant.name for variant in variants], []
     by = "p99" if metric.key == "p99" else "requests/s"
     before = f"fastest of these by {by}" if found.state == "best" else f"by {by}"
-    return found.state, found.best, [in_words(run, variants, metric, before=before, known=found.best, next_too=False)]
+    said = in_words(run, variants, metric, before=before, known=found.best, next_too=False, found=found)
+    return found.state, found.best, [said]
 
 
 def _faults(run: Run, who: Candidates) -> list[Answer]:

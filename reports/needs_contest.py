@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
 from reports import crossover, needs_capacity, view
-from reports.metrics import LEVEL, TOLERANCES, effective, log_ratios, shown
+from reports.metrics import LEVEL
 from reports.needs import SERVED, Answer, Figure, called, costs, listed
 from reports.needs_metrics import APP_CPU, CPU, latencies, memory, throughput
+from reports.needs_relations import Relations
 from reports.units import plural
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from reports.needs import Candidates, State
     from reports.needs_metrics import Metric
 
-FEWEST_FOR_RANGES: Final = 3
-"""Of two blocks each the ranges of equals lie apart in one case of three; of three each in one of ten."""
 _MOST: Final = 4
 """So many figures have room in a sentence."""
 
@@ -67,11 +64,10 @@ def ranges(run: Run) -> str:
 
 def contest(run: Run, variants: Sequence[Variant], metric: Metric) -> Contest:
     """Compare the candidates that have the figure, every two of them."""
-    values = {variant.name: seen for variant in variants if (seen := _values(run, variant, metric))}
+    values = {name: seen for name, seen in _values(run, variants, metric).items() if seen}
     figures = {name: _figure(name, seen, metric) for name, seen in values.items()}
-    relations = _relations(run, values, metric)
-    beaten = {b for (a, b), relation in relations.items() if relation == "beats"}
-    best = [name for name in values if name not in beaten] or list(values)
+    relations = Relations(run, values, metric)
+    best = relations.unbeaten() or list(values)
     ordered = sorted(
         figures.values(), key=lambda one: (one.variant not in best, -one.value if metric.more else one.value)
     )
@@ -83,8 +79,7 @@ def contest(run: Run, variants: Sequence[Variant], metric: Metric) -> Contest:
     elif len(best) == 1:
         state = "best"
     else:
-        tied = all(relations.get(pair) == "tied" for pair in permutations(best, 2))
-        state = "tied" if tied else "not told apart"
+        state = "tied" if relations.all_tied(best) else "not told apart"
     return Contest(state, best, ordered, blocks)
 
 
@@ -96,12 +91,13 @@ def in_words(
     before: str = "",
     known: Collection[str] = (),
     next_too: bool = True,
+    found: Contest | None = None,
 ) -> str:
-    """Say in sentences who is best in a figure; `before` goes before what is found of all of them.
+    """Say in sentences who is best in a figure; `before` goes before what is found of all of them: `found`, if known.
 
     Who does without a server wins most races: how the others stand among themselves is said behind it.
     """
-    found, behind = contest(run, variants, metric), ""
+    found, behind = found or contest(run, variants, metric), ""
     served = [variant for variant in variants if not costs(variant)]
     if served and any(costs(variant) for variant in variants if variant.name in found.best):
         among = contest(run, served, metric)
@@ -141,7 +137,7 @@ def _answer(run: Run, variants: Sequence[Variant], metric: Metric, known: Collec
     found = contest(run, variants, metric)
     if found.state == "unknown":
         return Answer(metric.key, metric.need, "unknown", [], "Not known: nobody measured it.")
-    said = in_words(run, variants, metric, known=known)
+    said = in_words(run, variants, metric, known=known, found=found)
     measured = {one.variant for one in found.figures}
     if lacking := [variant.name for variant in variants if variant.name not in measured]:
         said += f" Not known of {listed(lacking)}."
@@ -150,17 +146,19 @@ def _answer(run: Run, variants: Sequence[Variant], metric: Metric, known: Collec
 
 def figure(run: Run, variant: Variant, metric: Metric) -> Figure | None:
     """Return a variant's figure over the blocks that count; None where nobody measured it."""
-    seen = _values(run, variant, metric)
+    seen = _values(run, [variant], metric)[variant.name]
     return _figure(variant.name, seen, metric) if seen else None
 
 
-def _values(run: Run, variant: Variant, metric: Metric) -> dict[int, tuple[float, bool]]:
-    """Return the figure by block, each of its last trial that counts."""
-    found: dict[int, tuple[float, bool]] = {}
-    for trial, figures in view.measured(run, variant.name):
-        for arm in trial.arms:
-            if arm.figures is figures and (value := metric.of(run, variant, arm)) is not None:
-                found[trial.block] = value
+def _values(run: Run, variants: Sequence[Variant], metric: Metric) -> dict[str, dict[int, tuple[float, bool]]]:
+    """Return the figure by variant and block, each of its last trial that counts."""
+    asked = {variant.name: variant for variant in variants}
+    found: dict[str, dict[int, tuple[float, bool]]] = {name: {} for name in asked}
+    for trial in view.latency_trials(run):
+        for arm in trial.arms if trial.verdict.state != "INVALID" else ():
+            variant = asked.get(arm.variant)
+            if variant is not None and arm.figures and (value := metric.of(run, variant, arm)) is not None:
+                found[arm.variant][trial.block] = value
     return found
 
 
@@ -170,49 +168,3 @@ def _figure(name: str, seen: Mapping[int, tuple[float, bool]], metric: Metric) -
     over = crossover.reach(values)
     text = metric.text(over.middle, over.low, over.high, at_least=at_least)
     return Figure(name, over.middle, over.low, over.high, text, at_least)
-
-
-def _relations(
-    run: Run, values: Mapping[str, Mapping[int, tuple[float, bool]]], metric: Metric
-) -> dict[tuple[str, str], str]:
-    """Return for every two candidates, in both orders, whether the one beats the other, or is tied with it."""
-    told = {
-        frozenset((each.a, each.b)): each
-        for each in run.told
-        if each.metric == metric.recorded and each.state != "too few blocks"
-    }
-    pairs = len(values) * (len(values) - 1) // 2
-    found: dict[tuple[str, str], str] = {}
-    for a, b in permutations(values, 2):
-        if (known := told.get(frozenset((a, b)))) is not None:
-            less = known.b if known.change.estimate < 0 else known.a
-            wins = (less == a) != metric.more
-            found[a, b] = ("beats" if wins else "") if known.state == "differ" else known.state
-        else:
-            found[a, b] = _relation(values[a], values[b], metric, pairs)
-    return found
-
-
-def _relation(
-    a: Mapping[int, tuple[float, bool]], b: Mapping[int, tuple[float, bool]], metric: Metric, pairs: int
-) -> str:
-    shared = sorted(a.keys() & b.keys())
-    exact = shared and not any(of[block][1] or of[block][0] <= 0 for of in (a, b) for block in shared)
-    if exact:
-        of_a, of_b = ([of[block][0] for block in shared] for of in (a, b))
-        change = shown(log_ratios(of_b, of_a), (1 - LEVEL) / 2 / pairs)
-        if change.level is not None:
-            if change.low > 0 or change.high < 0:
-                return "beats" if (change.low > 0) == metric.more else ""
-            tolerance = TOLERANCES.get(metric.recorded)
-            delta = effective(tolerance, of_b) if tolerance else 0.0
-            tied = -math.log1p(delta) < math.log1p(change.low) and change.high < delta
-            return "tied" if tied else "not told apart"
-    if min(len(a), len(b)) < FEWEST_FOR_RANGES:
-        return "not told apart"
-    # Of a lower bound nobody knows how much more it is.
-    better, worse = (b, a) if metric.more else (a, b)
-    if any(bounded for _, bounded in better.values()):
-        return "not told apart"
-    apart = max(value for value, _ in better.values()) < min(value for value, _ in worse.values())
-    return "beats" if apart else "not told apart"

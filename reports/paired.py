@@ -40,14 +40,19 @@ def interval(differences: Differences, alpha: float) -> tuple[float, float] | No
     They are the k-th from below and from above, k from the exact signed-rank distribution (Hollander, Wolfe & Chicken
     2014, 3.4). None when there are too few differences for the level: see `fewest`. With ties it covers more.
     """
-    count = len(differences)
-    if count < fewest(alpha):
+    if (k := rank(len(differences), alpha)) is None:
         return None
-    ranks = np.arange(1, count + 1)
-    below = np.cumsum(_distribution(2 * ranks))[::2]
-    k = int(np.searchsorted(below, alpha, side="right"))  # how many sums of ranks are together no likelier than alpha
     averages = walsh(differences)
     return float(averages[k - 1]), float(averages[-k])
+
+
+def rank(count: int, alpha: float) -> int | None:
+    """Return the k of the interval of so many differences, from 1; None when they are too few for the level."""
+    if count < fewest(alpha):
+        return None
+    below = np.cumsum(_distribution(2 * np.arange(1, count + 1)))[::2]
+    # How many sums of ranks are together no likelier than alpha.
+    return int(np.searchsorted(below, alpha, side="right"))
 
 
 def fewest(alpha: float) -> int:
