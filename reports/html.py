@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _FIRST: Final = "tradeoff"
 """The chart that stands beside the answers."""
+_MANY: Final = 4
+"""More charts of one kind than this are folded."""
+_JOINT: Final = re.compile(r"[:=]|,(?!\d{3}\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,23 @@ class _Group:
     title: str
     unit: str
     columns: list[view.Column]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Charts under one heading; what they all say is said once, above them."""
+
+    title: str
+    charts: list[Chart]
+    how: str
+    """How each of them is read, where that is the same."""
+    shared: list[str]
+    """Lines that are in every caption."""
+
+    @property
+    def folded(self) -> bool:
+        """Whether they are so many of a kind that they would stand between a reader and the rest."""
+        return bool(self.how) and len(self.charts) > _MANY
 
 
 def render(run: Run, charts: Sequence[Chart]) -> str:
@@ -69,6 +90,7 @@ def render(run: Run, charts: Sequence[Chart]) -> str:
         places={column.key: place + 1 for place, column in enumerate(columns)},
         durability=view.durability,
         beside=findings.beside(run),
+        faultless=not any(each.wrong for each in correctness.tallies(run)),
         details=details.tables(run),
         facts=details.facts(run),
     )
@@ -141,13 +163,21 @@ def page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any
         script=script, policy=interactive.policy, contents=interactive.contents, ids=interactive.Ids(),
         whose=interactive.whose, columns=interactive.columns, listed=marks.listing,
         known={listing.key for listing in parts["details"]},
-        run=run, standings=view.standings(run), sections=sections, styles=styles, slots=slots, colours=colours,
+        sections=[_section(title, charts) for title, charts in sections.items() if charts], pieces=interactive.pieces,
+        run=run, standings=view.standings(run), styles=styles, slots=slots, colours=colours,
         audits=matrix.matrix(run), signs=matrix.SIGNS, figures=evidence.figures, **parts,
     )  # fmt: skip
 
 
 def _of(charts: Sequence[Chart], section: str) -> list[Chart]:
     return [chart for chart in charts if chart.section == section]
+
+
+def _section(title: str, charts: list[Chart]) -> _Section:
+    first, *others = charts
+    alike = all(chart.how == first.how for chart in others)
+    shared = [line for line in first.caption if others and all(line in chart.caption for chart in others)]
+    return _Section(title, charts, first.how if alike else "", shared)
 
 
 def _groups(columns: Sequence[view.Column]) -> list[_Group]:
@@ -159,8 +189,5 @@ def _groups(columns: Sequence[view.Column]) -> list[_Group]:
 
 
 def _breakable(text: str) -> Markup:
-    """Let a name be broken after the marks that join its options."""
-    escaped = str(escape(text))
-    for mark in (":", ",", "="):
-        escaped = escaped.replace(mark, f"{mark}<wbr>")
-    return Markup(escaped)  # noqa: S704 - escaped above
+    """Let a name be broken after the marks that join its options, and no number after the mark of its thousands."""
+    return Markup(_JOINT.sub(r"\g<0><wbr>", str(escape(text))))  # noqa: S704 - escaped above

@@ -74,6 +74,26 @@ def columns(listing: Listing, known: Collection[str]) -> list[str]:
     return ["", *("".join(whose(listing, row, known)) for row in listing.rows)]
 
 
+def pieces(text: str, names: Collection[str], known: Collection[str]) -> list[tuple[str, bool]]:
+    """Return an answer in pieces, plain, each with whether it is one of these names where they are the answer.
+
+    That is the sentence that names them and nobody else, or the first that names them all. `known` are all names that
+    the text may hold: one that begins another is not found within it.
+    """
+    wanted = {plain(name) for name in names}
+    longest = sorted(map(plain, known), key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w:=.-])({'|'.join(map(re.escape, longest))})(?![\w=-]|[:.]\w)")
+    sentences = re.split(r"(?<=\.)(?= [A-Z])", plain(text))
+    named = [set(pattern.findall(each)) for each in sentences] if longest and wanted else []
+    places = [place for place, found in enumerate(named) if found == wanted]
+    places += [place for place, found in enumerate(named) if found >= wanted]
+    if not places:
+        return [(plain(text), False)]
+    before, answer, after = sentences[: places[0]], sentences[places[0]], sentences[places[0] + 1 :]
+    parts = [(part, part in wanted) for part in pattern.split(answer)]
+    return [("".join(before), False), *parts, ("".join(after), False)]
+
+
 _HEADING: Final = re.compile(r'<h2 id="([^"]+)"[^>]*>(.*?)</h2>', re.DOTALL)
 
 

@@ -25,13 +25,14 @@ def names(page: Page) -> list[str]:
     return values
 
 
-def of(page: Page, name: str) -> list[tuple[str, bool]]:
-    """Return everything that is a variant's: its tag, and whether it is shown in full."""
-    script = """name => [...document.querySelectorAll("[data-of]")]
+def of(page: Page, name: str, beside: str = "") -> list[tuple[str, bool]]:
+    """Return everything that is a variant's and not another's as well: its tag, and whether it is shown in full."""
+    script = """([name, beside]) => [...document.querySelectorAll("[data-of]")]
         .filter((each) => each.dataset.of.split("\\n").includes(name))
+        .filter((each) => !each.dataset.of.split("\\n").includes(beside))
         .map((each) => [each.closest("svg") ? "svg" : each.tagName.toLowerCase(),
                         getComputedStyle(each).display !== "none" && getComputedStyle(each).opacity === "1"])"""
-    found: list[tuple[str, bool]] = page.evaluate(script, name)
+    found: list[tuple[str, bool]] = page.evaluate(script, [name, beside])
     return found
 
 
@@ -67,11 +68,11 @@ def test_leaving_a_variant_out_hides_it_everywhere_and_is_in_the_address(opened:
     *_, name = [each for each in names(page) if "figure" in {tag for tag, _ in of(page, each)}]
     box = page.locator("#variants input").nth(names(page).index(name))
     assert {"svg", "tr", "figure"} <= {tag for tag, _ in of(page, name)}
-    others = {each: of(page, each) for each in names(page) if each != name}
+    others = {each: of(page, each, beside=name) for each in names(page) if each != name}
     box.focus()
     page.keyboard.press("Space")
     assert not any(seen for _, seen in of(page, name))
-    assert {each: of(page, each) for each in others} == others
+    assert {each: of(page, each, beside=name) for each in others} == others
     assert "without=" in page.url
     again = opened.fresh(page.url.removeprefix(opened.url))
     assert not any(seen for _, seen in of(again, name))
@@ -134,6 +135,26 @@ def test_every_figure_can_be_linked_to(opened: Opened) -> None:
     assert page.locator("#figures tbody tr").last.get_attribute("class") == "target"
 
 
+def test_the_first_screen_of_a_laptop_holds_answers_chart_and_cautions(opened: Opened) -> None:
+    page = opened.fresh()
+    for each in ("#answers", ".answers dd >> nth=0", "#tradeoff svg", "#cautions"):
+        box = page.locator(each).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900, each
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_a_link_points_at_is_not_under_the_variants(opened: Opened, width: int) -> None:
+    page = opened.fresh()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.get_by_text("On this page").click()
+    page.locator(".contents a[href='#how-to-read-it']").click()
+    bar, head = (page.locator(each).bounding_box() for each in ("#variants", "#how-to-read-it"))
+    assert bar is not None
+    assert head is not None
+    assert bar["y"] + bar["height"] <= head["y"]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_screen(opened: Opened, width: int) -> None:
     page = opened.fresh()
@@ -142,10 +163,11 @@ def test_nothing_is_wider_than_the_screen(opened: Opened, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened: Opened, scheme: Any) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
+def test_axe_finds_nothing_serious(opened: Opened, scheme: Any, width: int) -> None:
     page = opened.fresh()
     page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
     script = "all => all.forEach((each) => { each.closest('details').open = true; })"
     page.eval_on_selector_all("#machine, #latency-data", script)
     assert grave(page) == {}
