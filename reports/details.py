@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from reports import findings, stats, struck, units, view
+from reports import findings, sizes, stats, struck, units, view
 from reports.listings import Head, Listing
 from reports.units import MISSING, plural
 
@@ -24,20 +24,25 @@ def tables(run: Run) -> list[Listing]:
 
 
 def steps(run: Run) -> Listing:
-    """Return every step of every variant: its requests in all trials, the medians of its percentiles."""
+    """Return every step of every variant: its requests in all trials, those refused, the medians of its percentiles.
+
+    A step that nobody got an answer to has its row too, without times.
+    """
     rows = []
     for variant in view.ordered(run):
         seen = [figures for _, figures in view.measured(run, variant.name)]
-        for name in dict.fromkeys(name for figures in seen for name in sorted(figures.steps)):
+        for name in sorted({name for figures in seen for name in figures.steps}, key=sizes.place):
             parts = [figures.steps[name] for figures in seen if name in figures.steps]
             times = [_median(parts, metric) for metric in _PERCENTILES]
-            if any(time != MISSING for time in times):
-                rows.append([variant.name, name, units.count(sum(each.requests for each in parts)), *times])
+            refused = sum(each.outcomes.get("refused", 0) for each in parts)
+            counts = [units.count(sum(each.requests for each in parts)), units.count(refused) if refused else MISSING]
+            rows.append([variant.name, name, *counts, *times])
     heads = [
-        Head("variant", words=True), Head("step", words=True), Head("requests"), Head("p50", "ms"), Head("p95", "ms"),
-        Head("p99", "ms"),
+        Head("variant", words=True), Head("step", words=True), Head("requests"), Head("refused"), Head("p50", "ms"),
+        Head("p95", "ms"), Head("p99", "ms"),
     ]  # fmt: skip
-    return Listing("steps", "Requests by step", heads, rows)
+    remark = "" if all(row[3] == MISSING for row in rows) else "What is refused as planned is answered, and timed too."
+    return Listing("steps", "Requests by step", heads, rows, remark).without_empty_columns()
 
 
 _FIGURES: Final = (

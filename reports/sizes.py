@@ -44,6 +44,12 @@ class Point:
     """Whether any was refused."""
 
 
+def place(name: str) -> tuple[str, int]:
+    """Return where the name of a request belongs: after what it asks for, then by its payload."""
+    sized = _SIZED.match(name)
+    return (name, 0) if sized is None else (sized["step"], int(sized["bytes"]))
+
+
 def steps(run: Run) -> list[str]:
     """Return the kinds of request that are shown, none unless two sizes were tried.
 

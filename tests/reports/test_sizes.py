@@ -11,7 +11,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
-from reports import canvas, charts, findings, grids, lines, palette, sizes, sizes_chart, sizes_listing, view
+from reports import canvas, charts, details, findings, grids, lines, palette, sizes, sizes_chart, sizes_listing, view
 from reports.audited import Audit
 from reports.listings import Struck
 from reports.units import MISSING
@@ -266,6 +266,24 @@ def test_verdicts_and_audits_are_seen_in_the_drawing() -> None:
     [listing] = [each for each in findings.beside(run) if each.key == "payloads"]
     assert [isinstance(row[0], Struck) for row in listing.rows] == [False, True, False, False]
     assert [row[1] for row in listing.rows] == ["OVERLOADED", "", "", "FAILED"]
+
+
+def test_the_details_have_what_was_refused_and_what_was_not_answered() -> None:
+    run = synthetic.run({"redis": None, "cookie": 2500})
+    for each in of(run, "redis", "POST /logout 2500 B"):
+        each.outcomes, each.p50_us, each.p95_us, each.p99_us = {"timeout": 9}, None, None, None
+    found = details.steps(run)
+    assert [head.name for head in found.heads] == ["variant", "step", "requests", "refused", "p50", "p95", "p99"]
+    rows = {(row[0], row[1]): row[2:] for row in found.rows}
+    assert rows["cookie", "POST /login 10000 B"] == ["1,200", "1,200", "0.700", "1.40", "2.10"]
+    assert rows["cookie", "POST /login 2000 B"][:2] == ["36", MISSING]
+    assert rows["redis", "POST /logout 2500 B"] == ["27", *[MISSING] * 4]
+    logins = [step for name, step in rows if name == "redis" and step.startswith("POST /login")]
+    assert logins == [f"POST /login {size} B" for size in synthetic.SIZES]
+    assert "refused" in found.remark
+    without = details.steps(synthetic.run({"redis": None}))
+    assert "refused" not in {head.name for head in without.heads}
+    assert without.remark == ""
 
 
 @pytest.mark.parametrize(
