@@ -12,7 +12,7 @@ import reports
 from harness import config, plan, provision, run, scenarios, variants
 from harness.errors import Exit, UsageError
 from harness.progress import Progress
-from reports import terminal
+from reports import decision_json, terminal
 from reports.files import read_run
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> N
             "run": str(folder),
             "status": recorded.status,
             "exit_code": int(exit_code),
+            "decision": None if (found := decision_json.document(recorded)) is None else found.model_dump(mode="json"),
             "summaries": [summary.model_dump() for summary in recorded.summaries],
             "report": [str(path) for path in reports.write(folder)],
         }

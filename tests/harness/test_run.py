@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 import pytest
 
-from reports import stats, tables
+from reports import decision_json, stats, tables
 from reports.files import read_run, read_trials
 from tests.harness.command import MEASURED, OPEN, QUICK, session_bench
 
@@ -129,6 +129,9 @@ def test_no_secret_reaches_a_file(recorded: tuple[Path, Run, dict[str, Any]]) ->
 def test_json_says_what_was_recorded(recorded: tuple[Path, Run, dict[str, Any]]) -> None:
     folder, run, said = recorded
     assert said["summaries"] == [summary.model_dump() for summary in run.summaries]
+    decided = decision_json.document(run)
+    assert decided is not None
+    assert said["decision"] == decided.model_dump(mode="json")
     assert {path.rsplit("/", 1)[1] for path in said["report"]} >= {"index.html", "report.md"}
     assert (folder / "report" / "index.html").is_file()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from reports import audit_json, between, judged_json, schemas
+from reports import audit_json, between, decision_json, judged_json, schemas
 from reports.compared import across
 from reports.frame_columns import TABLES
 from tests.reports import synthetic_audits, synthetic_judged, two_days
@@ -61,7 +61,10 @@ def test_documents_are_as_their_schemas_say(opened: Recorded) -> None:
     judged = synthetic_judged.check("regressed")
     assert judged.judgement is not None
     a, b = (each for each, _ in zip(two_days.days(2), range(2), strict=True))
+    decided = decision_json.document(opened.run)
+    assert decided is not None
     written = {
+        "decision": decided.model_dump_json(),
         "run": (opened.folder / "run.json").read_text(),
         "trial": next((opened.folder / "trials").glob("*/trial.json")).read_text(),
         "judgement": judged_json.render(judged, judged.judgement),
