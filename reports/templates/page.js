@@ -62,6 +62,15 @@
       keep();
     });
   }
+  const copy = async (link) => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+    } catch {
+      return; /* A browser may forbid it; the address bar has the link. */
+    }
+    link.classList.add("copied");
+    setTimeout(() => link.classList.remove("copied"), 1500);
+  };
   for (const link of all("a[href^='#']")) {
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -69,7 +78,7 @@
       const hash = address(decode(link.hash.slice(1)));
       if (hash === location.hash) go();
       else location.hash = hash;
-      if (link.classList.contains("anchor")) navigator.clipboard?.writeText(location.href).catch(() => {});
+      if (link.classList.contains("anchor")) copy(link);
       else document.getElementById(read().target)?.focus({ preventScroll: true });
     });
   }

@@ -131,8 +131,12 @@ def test_every_figure_can_be_linked_to(opened: Opened) -> None:
     assert "" not in wanted
     page = opened.fresh(f"#{page.locator('#trials tbody tr').last.get_attribute('id')}")
     assert page.locator("#trials tbody tr").last.is_visible()
-    page.locator("#figures tbody tr .anchor").last.click()
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    link = page.locator("#figures tbody tr .anchor").last
+    link.click()
     assert page.locator("#figures tbody tr").last.get_attribute("class") == "target"
+    page.wait_for_selector(".anchor.copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
 def test_the_first_screen_of_a_laptop_holds_answers_chart_and_cautions(opened: Opened) -> None:
