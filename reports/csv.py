@@ -8,7 +8,6 @@ is what they take for "this is text" (OWASP, CSV Injection). Numbers are none of
 from __future__ import annotations
 
 import csv
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 from reports import rows
@@ -80,11 +79,21 @@ def distances(run: Run) -> str:
 
 def write(columns: Sequence[str], rows_: Iterable[dict[str, Any]]) -> str:
     """Write rows under a fixed header; what a row does not know stays empty."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.DictWriter(lines, columns, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows_)
-    return text.getvalue()
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """Rows as they are written: they end in a line feed, and what holds a carriage return is quoted all the same.
+
+    Up to Python 3.12 the writer quotes only those line ends that it writes itself.
+    """
+
+    def write(self, row: str) -> None:
+        self.append(row.removesuffix("\r\n") + "\n")
 
 
 def _cell(value: Any) -> Any:

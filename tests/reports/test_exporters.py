@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markdown_it import MarkdownIt
 
+from reports import audit_json, judged_json, markdown, stats, view
 from reports import csv as exported
-from reports import markdown, stats, view
 from reports.format import Run
+from reports.frame_columns import TABLES
+from tests.reports import (
+    synthetic_audits,
+    synthetic_distance,
+    synthetic_faults,
+    synthetic_judged,
+    synthetic_told,
+)
 from tests.reports.conftest import in_terminal
 
 if TYPE_CHECKING:
@@ -47,6 +55,33 @@ def test_markdown(recorded: Recorded, golden: Callable[[str, str], None]) -> Non
 def test_csv(recorded: Recorded, golden: Callable[[str, str], None]) -> None:
     golden("variants.csv", exported.variants(recorded.run))
     golden("trials.csv", exported.trials(recorded.run))
+
+
+def test_every_table_has_a_file(opened: Recorded, golden: Callable[[str, str], None], tmp_path: Path) -> None:
+    judged = synthetic_judged.check("regressed")
+    made = {
+        "steps": opened.run.model_copy(update={"trials": opened.run.trials[:4]}),
+        "capacities": opened.run,
+        "told": synthetic_told.bench(blocks=6),
+        "comparisons": judged,
+        "outages": synthetic_faults.record(tmp_path),
+        "distances": synthetic_distance.run(blocks=2),
+    }
+    for name, run in made.items():
+        golden(f"{name}.csv", exported.table(run, name))
+    # Those of variants, trials, audits and correctness are written elsewhere, and summaries are variants in long form.
+    elsewhere = {"variants", "trials", "audits", "correctness", "summaries"}
+    assert made.keys() | elsewhere == TABLES.keys() - {"requests", "resources"}
+
+
+def test_json(golden: Callable[[str, str], None]) -> None:
+    judged = synthetic_judged.check("regressed", blocks=4)
+    assert judged.judgement is not None
+    golden("judgement.json", judged_json.render(judged, judged.judgement))
+    audited = synthetic_audits.only()
+    # What failed nothing, and what could not be audited.
+    audited.audits = [each for each in audited.audits if each.variant == "none" or each.error]
+    golden("audit.json", audit_json.render(audited))
 
 
 def test_csv_holds_the_summaries_of_run_json(recorded: Recorded, written: dict[str, Path]) -> None:
@@ -167,6 +202,12 @@ def test_hostile_names_do_nothing_in_markdown(hostile: Recorded) -> None:
     assert not [token for token in [*tokens, *inline] if token.type in {"html_inline", "html_block", "link_open"}]
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace(r"\|", "").count("|") for line in rows[:5]} == {16}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "  =1", "\N{FULLWIDTH EQUALS SIGN}1"])
+def test_no_spreadsheet_calculates_a_text(text: str) -> None:
+    written = exported.write(["text", "number"], [{"text": text, "number": -1.5}])
+    assert [*csv.reader(io.StringIO(written, newline=""))][1] == [f"'{text}", "-1.5"]
 
 
 def test_hostile_names_stay_whole_in_csv(hostile: Recorded) -> None:
