@@ -11,7 +11,7 @@ from reports.text import plain
 from reports.units import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reports.format import Run, Variant
 
@@ -22,6 +22,18 @@ _RTT_MS: Final = "0.2,1,5"
 _RATE: Final = 200
 _SIZES: Final = "big_session"
 _ENOUGH: Final = "standard"
+_USERS: Final = 64
+DEFAULTS: Final[Mapping[str, Mapping[str, float | int | str]]] = {
+    "big_session": {
+        "sizes": "100,1000,2000,2500,3000,4000,10000,100000", "reads": 8, "writes": 2, "logouts": 1,
+    },
+    "login_profile": {"reads": 16, "writes": 2, "logouts": 1, "pings": 0, "reconnects": 0},
+    "login_storm": {"logins": 8, "reads": 2, "pings": 0, "reconnects": 0},
+    "read_heavy": {"reads": 95, "writes": 5, "pings": 0, "reconnects": 0},
+    "shared_session": {"reads": 1, "writes": 1, "tabs": 4, "rounds": 20},
+    "write_heavy": {"reads": 1, "writes": 1, "pings": 0, "reconnects": 0},
+}  # fmt: skip
+"""Parameters that a scenario has by itself, which no command must name; of any other scenario all are named."""
 _ON: Final = " \\"
 """Behind it a shell reads on in the next line."""
 
@@ -113,15 +125,19 @@ def _same(run: Run, names: Sequence[str] = (), *, profile: str = "") -> list[str
     words = [_COMMAND, "run", *(names or [variant.name for variant in run.variants]), "--scenario", plan.scenario]
     if profile or plan.profile != "quick":
         words += ["--profile", profile or plan.profile]
+    own = DEFAULTS.get(plan.scenario, {})
     for name, value in plan.parameters.items():
-        words += ["--set", f"{name}={value}"]
+        if name not in own or own[name] != value:
+            words += ["--set", f"{name}={value}"]
     return words
 
 
 def _load(run: Run) -> list[str]:
     load = run.plan.load
-    rate = [] if load.rate_per_s is None else ["--rate", f"{load.rate_per_s:g}"]
-    return [*rate, "--users", str(load.users)]
+    if load.rate_per_s is None:
+        # Without a rate these are closed loops.
+        return ["--users", str(load.users)]
+    return ["--rate", f"{load.rate_per_s:g}", *([] if load.users == _USERS else ["--users", str(load.users)])]
 
 
 def _is_of(variant: Variant) -> bool:

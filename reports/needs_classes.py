@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reports import outage_listing
-from reports.needs import Answer, listed
+from reports.needs import Answer, Figure, listed
 from reports.needs_contest import contest, in_words
 from reports.needs_metrics import speed
-from reports.units import significant
+from reports.outage import errors
+from reports.units import plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +119,7 @@ def _fastest(run: Run, variants: Sequence[Variant]) -> tuple[State, list[str], l
 
 
 def _faults(run: Run, who: Candidates) -> list[Answer]:
-    """Say of every fault who bore it as an app should; one trial each is no race."""
+    """Say of every fault who came back from it as an app should, the soonest first; one trial each is no race."""
     shown = [each for each in outage_listing.faulted(run) if each.variant in who.names]
     alike = outage_listing.shown_alike(shown)
     found: dict[str, list[Faulted]] = {}
@@ -126,10 +128,11 @@ def _faults(run: Run, who: Candidates) -> list[Answer]:
     said = []
     for text, trials in found.items():
         name = outage_listing.named(trials[0].fault, alike=alike)
-        bore = [each for each in trials if each.trial.verdict.state == "VALID"]
+        bore = sorted((each for each in trials if each.trial.verdict.state == "VALID"), key=_recovery_ms)
         failed = [each for each in trials if each.trial.verdict.state == "FAILED"]
         rest = [each.variant for each in trials if each not in bore and each not in failed]
-        parts = [f"{', '.join(map(_bore, bore))}." if bore else "Nobody as it should."]
+        back = "Came back by itself" if len(bore) == 1 else "Came back by themselves"
+        parts = [f"{back}: {'; '.join(map(_bore, bore))}." if bore else "Nobody as it should."]
         if failed:
             reasons = (f"{each.variant} ({_why(each)})" for each in failed)
             parts.append(f"Not as it should: {', '.join(reasons)}.")
@@ -137,19 +140,37 @@ def _faults(run: Run, who: Candidates) -> list[Answer]:
             parts.append(f"Not to be said of {listed(rest)}.")
         if without := [each.name for each in who.variants if each.server is None]:
             parts.append(f"No store that could fail: {listed(without)}.")
-        parts.append("One trial each: who bore it, not who bore it best.")
+        parts.append("One trial each: it says who came back, and ranks nobody.")
         state: State = "not told apart" if len(bore) > 1 else "nobody" if not bore else "best" if failed else "only"
         key = f"fault-{text.partition('@')[0].replace(':', '-')}"
-        said.append(Answer(key, f"works through {name}", state, [each.variant for each in bore], " ".join(parts)))
+        figures = [
+            Figure(each.variant, after, after, after, _back(after))
+            for each in bore
+            if (after := _recovery_ms(each)) < math.inf
+        ]
+        best = [each.variant for each in bore]
+        said.append(Answer(key, f"through its store's {name}", state, best, " ".join(parts), figures))
     return said
 
 
-def _bore(each: Faulted) -> str:
+def _recovery_ms(each: Faulted) -> float:
+    """Return how long after its store it was back; without end where that is not known."""
     found = each.trial.outage
-    if found is None or found.recovery_ms is None:
-        return each.variant
-    back = f"{significant(found.recovery_ms)} ms after its store" if found.recovery_ms else "at once"
-    return f"{each.variant} (back {back})"
+    return math.inf if found is None or found.recovery_ms is None else found.recovery_ms
+
+
+def _back(recovery_ms: float) -> str:
+    return f"{significant(recovery_ms)} ms after its store" if recovery_ms else "at once"
+
+
+def _bore(each: Faulted) -> str:
+    """Return who came back, how soon, and what failed meanwhile."""
+    found, back = each.trial.outage, _recovery_ms(each)
+    said = each.variant if back == math.inf else f"{each.variant} {_back(back)}"
+    if found is None:
+        return said
+    failed = sum(errors(found.stages).values())
+    return f"{said}, {plural(failed, 'error') if failed else 'no error'}"
 
 
 def _why(each: Faulted) -> str:

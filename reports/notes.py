@@ -101,10 +101,8 @@ def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
             "Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet."
         )
     else:
-        said.append(
-            f"No ranking: {plural(plan.blocks, 'block')}. The profile standard adds what one takes: 12 blocks, each "
-            "of fresh processes and a longer window. Rows stand in the plan's order."
-        )
+        # Why nobody is ranked by so few blocks, what must not be concluded says.
+        said.append("Rows stand in the plan's order.")
     said.append(
         "Durability is what an acknowledged write survives: nothing, a process restart, a power loss but for "
         "the last ms before it, or a power loss with every acknowledged write."

@@ -53,7 +53,7 @@ def hostile() -> Run:
 
 
 RUNS = {
-    "quick": lambda: synthetic_choice.run(BARE, parameters={"reads": 16, "writes": 2}),
+    "quick": lambda: synthetic_choice.run(BARE, parameters={"reads": 16, "writes": 3}),
     "closed": closed,
     "full": full,
     "hostile": hostile,
@@ -108,8 +108,8 @@ def test_a_run_is_told_all_that_it_lacks_and_nothing_that_it_has(tmp_path: Path)
 def test_a_command_names_the_runs_own_variants_scenario_load_and_parameters() -> None:
     lack = found(RUNS["quick"]())
     assert lack["capacity"].command == (
-        "session-bench run none redis postgres mongodb --scenario login_profile --set reads=16 --set writes=2 "
-        "--rate 200 --users 64 --slo 'p99<20ms,errors<0.1%'"
+        "session-bench run none redis postgres mongodb --scenario login_profile --set writes=3 --rate 200 "
+        "--slo 'p99<20ms,errors<0.1%'"
     )
     assert lack["audit"].command == "session-bench audit redis postgres mongodb"
     assert lack["ladder"].command.endswith("--ladder 100,400,800")
@@ -133,5 +133,17 @@ def test_a_broken_command_is_the_same_to_a_shell(kind: str, width: int) -> None:
         assert max(map(len, lines)) <= max(width, longest)
 
 
-def test_scenarios_that_are_named_exist() -> None:
-    assert "big_session" in scenarios.discover()
+def test_what_a_command_leaves_out_is_what_a_run_has_by_itself() -> None:
+    assert {"big_session", "login_profile"} <= lacks.DEFAULTS.keys()
+    for name, own in lacks.DEFAULTS.items():
+        assert scenarios.find(name).parameters == own
+        run = synthetic_choice.run(APART, scenario=name, parameters=dict(own))
+        assert "--set" not in found(run)["capacity"].words
+    assert "--users" not in found(RUNS["quick"]())["capacity"].words
+    assert tomllib.loads((Path(harness.__file__).parent / "profiles.toml").read_text())["users"] == 64
+    crowd = synthetic_choice.run(APART, load=Load(kind="open", users=65, rate_per_s=200))
+    assert found(crowd)["capacity"].words[-4:-2] == ["--users", "65"]
+    # A probe's rate is recorded as any other; closed loops have none, and must say how many they are.
+    assert found(closed())["blocks"].words[-2:] == ["--users", "16"]
+    mine = synthetic_choice.run(APART, scenario="mine", parameters={"reads": 16})
+    assert "reads=16" in found(mine)["capacity"].words
