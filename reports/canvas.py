@@ -182,7 +182,9 @@ class Canvas:
         return [*self.figure.get_children(), *inside]
 
     def heading(self, x: float, y: float, width: float, name: str, mark: str, *, struck: bool = False) -> None:
-        """Write a panel's name and, in alarm, what is the matter with it."""
+        """Write a panel's name and, in alarm, what is the matter with it: where both have no room, the worst of it."""
+        if measure(drawable(name), SMALL) + 4 + measure(mark, SMALL, bold=True) > width:
+            mark = mark.rpartition(", ")[2]
         room = width - (measure(mark, SMALL, bold=True) + 4 if mark else 0)
         name = fit(name, room, SMALL)
         self.variant(x, y, name, struck=struck)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reports
-from reports import audit_junit, history_html, junit, pull_request, side_by_side_html, stats
+from reports import audit_junit, canvas, history_html, junit, pull_request, side_by_side_html, stats
 from reports.compared import across
 from reports.files import write_run, write_trial
 from reports.format import Verdict
@@ -123,6 +123,14 @@ def test_charts_say_so(written: dict[str, Path], chart: str) -> None:
     assert sorted(text for text in texts if text in GRAVE.values()) == sorted(GRAVE.values())
     assert "1 block" in words(" ".join(texts))
     assert f"charts/{chart}.png" in written
+
+
+def test_a_panel_without_room_keeps_the_name_and_the_worst() -> None:
+    on = canvas.Canvas("small", "Small", [], 50)
+    on.heading(0, 10, 125, "memory:workers=2", "SUSPECT, FAILS 5 checks", struck=True)
+    texts = [text.get_text() for text in on.figure.texts]
+    assert "FAILS 5 checks" in texts
+    assert [text for text in texts if text.startswith("mem")]
 
 
 def test_two_runs_and_a_history_say_so(troubled: Recorded) -> None:
