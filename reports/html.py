@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.canvas import Chart
-    from reports.format import Run
+    from reports.format import Run, Variant
     from reports.judgement import Judgement
 
 
@@ -51,6 +51,14 @@ class _Group:
     title: str
     unit: str
     columns: list[view.Column]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What a checkbox of a regression check is for, in the colour of its base."""
+
+    name: str
+    variant: Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ def judged(run: Run, judgement: Judgement, charts: Sequence[Chart]) -> str:
         {"Charts": _of(charts, "summary"), "Every block": _of(charts, "timeline")},
         title=f"{judgement.state} · {said}",
         judgement=judgement,
+        pairs=[_Pair(each.name, run.variant(each.base)) for each in run.comparisons],
         said=said,
         versions=sentences.versions(judgement),
         about=[sentences.about(run, judgement), view.title(run)],
@@ -135,6 +144,7 @@ def audited(run: Run) -> str:
         {},
         title=heading,
         headline=heading,
+        rows=view.sheet(run).rows,
         missing=matrix.missing(run),
         why=struck.WHY if struck.checks(run) else "",
         details=[],
@@ -153,6 +163,8 @@ def page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"plain": plain, "breakable": _breakable}
+    owners = interactive.owners(run)
+    environment.filters["owner"] = lambda name: owners.get(name, name)
     environment.tests["struck"] = lambda text: isinstance(text, Struck)
     styles = palette.styles(run)
     slots = {name: f"v{place}" for place, name in enumerate(styles)}
@@ -161,7 +173,7 @@ def page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any
     script = interactive.script()
     return environment.get_template(template).render(
         script=script, policy=interactive.policy, contents=interactive.contents, ids=interactive.Ids(),
-        whose=interactive.whose, columns=interactive.columns, listed=marks.listing,
+        owners=owners, whose=interactive.whose, columns=interactive.columns, listed=marks.listing,
         known={listing.key for listing in parts["details"]},
         sections=[_section(title, charts) for title, charts in sections.items() if charts], pieces=interactive.pieces,
         run=run, standings=view.standings(run), styles=styles, slots=slots, colours=colours,

@@ -18,10 +18,11 @@ from reports.text import file_name, plain
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from reports.format import Run
     from reports.listings import Listing
 
-_NAMING: Final = frozenset({"variant", "over"})
-"""Heads of columns that name variants."""
+_NAMING: Final = frozenset({"variant", "over", "pair"})
+"""Heads of columns that name variants, or pairs of them."""
 _LETTERED: Final = "told"
 """The table whose rows and columns are variants, by letters."""
 
@@ -65,6 +66,18 @@ def whose(listing: Listing, row: Sequence[str], known: Collection[str]) -> list[
         if head.name in _NAMING:
             found += [name for name in ([cell] if cell in known else cell.split(", ")) if name in known]
     return found
+
+
+def owners(run: Run) -> dict[str, str]:
+    """Return by every name of a page what its checkbox is called: the variant itself, or in a check its pair.
+
+    A variant that several pairs have in common goes with none of them.
+    """
+    names = {variant.name: variant.name for variant in run.variants}
+    for side in (side for pair in run.comparisons for side in (pair.base, pair.head)):
+        having = [pair.name for pair in run.comparisons if side in {pair.base, pair.head}]
+        names[side] = having[0] if len(having) == 1 else side
+    return names | {pair.name: pair.name for pair in run.comparisons}
 
 
 def columns(listing: Listing, known: Collection[str]) -> list[str]:
