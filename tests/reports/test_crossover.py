@@ -307,9 +307,9 @@ def test_distances_are_exported_and_shown_beside_the_figures() -> None:
         (name, rtt) for name in synthetic.APPS for rtt in synthetic.RTTS
     ]
     assert float(rows[-1]["throughput_per_s_median"]) == pytest.approx(synthetic.waiting(20.0)[1])
-    assert {"distance", "relay"} <= {listing.key for listing in (*findings.beside(run), *findings.inside(run))}
+    assert {"distances", "relay"} <= {listing.key for listing in (*findings.beside(run), *findings.inside(run))}
     run.audits = [
         Audit(variant="redis:rtt=1", checks=[check(3, "FAIL")]),
     ]
-    [listing] = [each for each in findings.beside(run) if each.key == "distance"]
+    [listing] = [each for each in findings.beside(run) if each.key == "distances"]
     assert [isinstance(row[0], Struck) for row in listing.rows] == [True] * 5 + [False] * 5

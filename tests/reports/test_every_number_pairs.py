@@ -115,7 +115,7 @@ def test_every_figure_of_distance_is_in_the_data(blocks: int, tmp_path: Path) ->
             if isinstance(value, float) and name != "rtt_ms":
                 setattr(trial.relayed, name, value * (1 + trial.block / 50))
     page = check(run, html.render(run, drawn(run, tmp_path)), least=300)
-    assert {"distance", "relay", "distance-data", "capacity-data"} <= page.tables.keys()
+    assert {"distances", "relay", "distance-data", "capacity-data"} <= page.tables.keys()
 
 
 @pytest.mark.parametrize("kind", ["regressed", "counts", "inconclusive"])
