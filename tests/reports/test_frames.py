@@ -56,6 +56,11 @@ def several(opened: Recorded, tmp_path_factory: pytest.TempPathFactory) -> list[
     return [opened, *(Recorded(folder, run) for run in runs(folder))]
 
 
+@pytest.fixture(scope="module")
+def reference() -> Recorded:
+    return reports.load(REFERENCE)
+
+
 def test_every_metric_is_explained() -> None:
     assert METRICS.keys() >= set(stats.METRICS)
 
@@ -70,8 +75,10 @@ def test_a_frame_has_the_columns_and_types_that_are_documented(several: list[Rec
 
 
 @pytest.mark.parametrize("name", HELD)
-def test_a_row_is_told_from_every_other_by_what_it_is_of(several: list[Recorded], name: str) -> None:
-    for recorded in [*several, reports.load(REFERENCE)]:
+def test_a_row_is_told_from_every_other_by_what_it_is_of(
+    several: list[Recorded], reference: Recorded, name: str
+) -> None:
+    for recorded in [*several, reference]:
         frame = getattr(recorded, name)
         assert not frame.duplicated(KEYS[name]).any()
         # What a row is of is known, but for what could not be audited: no check of it was made.
@@ -79,9 +86,10 @@ def test_a_row_is_told_from_every_other_by_what_it_is_of(several: list[Recorded]
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
-def test_the_committed_run_has_what_is_documented(name: str) -> None:
-    recorded = reports.load(REFERENCE)
-    frame = getattr(recorded, name)(trial=recorded.run.trials[0].number) if name in FILES else getattr(recorded, name)
+def test_the_committed_run_has_what_is_documented(reference: Recorded, name: str) -> None:
+    frame = getattr(reference, name)
+    if name in FILES:
+        frame = frame(trial=reference.run.trials[0].number)
     documented = {column.name: column.kind for column in TABLES[name].columns}
     assert {column: str(kind) for column, kind in frame.dtypes.items()} == documented
     if name in FILES or name in {"variants", "summaries", "trials", "steps"}:
