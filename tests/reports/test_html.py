@@ -136,3 +136,18 @@ def test_hostile_names_are_only_text(hostile: Recorded) -> None:
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in shown
     assert EVIL.partition("\N{RIGHT-TO-LEFT OVERRIDE}")[0] in shown
     assert not any(tag == "h1" and "no" in attributes for tag, attributes in page.elements)
+
+
+@pytest.mark.parametrize(
+    ("said", "best", "bold"),
+    [
+        ("redis, 1.2 ms; next redis:pool=5, 1.5 ms. On a server: redis, 1.2 ms.", ["redis"], ["redis"]),
+        ("redis, redis:pool=5, http (passed). By p99 redis:pool=5, 1 ms.", ["redis:pool=5"], ["redis:pool=5"]),
+        ("Cannot be told apart: http, 1.2 ms (1 to 2); redis, 1.3 ms.", ["redis", "http"], ["http", "redis"]),
+        ("Nobody could be asked of redis.", [], []),
+    ],
+)
+def test_an_answer_names_who_it_is_where_it_decides(said: str, best: list[str], bold: list[str]) -> None:
+    parts = interactive.pieces(said, best, ["redis", "redis:pool=5", "http"])
+    assert "".join(text for text, _ in parts) == said
+    assert [text for text, named in parts if named] == bold
