@@ -114,7 +114,7 @@ def _fastest(run: Run, variants: Sequence[Variant]) -> tuple[State, list[str], l
         return "only" if len(variants) == 1 else "not told apart", [variant.name for variant in variants], []
     by = "p99" if metric.key == "p99" else "requests/s"
     before = f"fastest of these by {by}" if found.state == "best" else f"by {by}"
-    said = in_words(run, variants, metric, before=before, known=found.best, next_too=False, found=found)
+    said = in_words(run, variants, metric, before=before, known=found.best, next_too=False, found=found, brief=True)
     return found.state, found.best, [said]
 
 

@@ -92,8 +92,11 @@ def in_words(
     known: Collection[str] = (),
     next_too: bool = True,
     found: Contest | None = None,
+    brief: bool = False,
 ) -> str:
     """Say in sentences who is best in a figure; `before` goes before what is found of all of them: `found`, if known.
+
+    `brief` leaves the figures of those out that share a place: it is said elsewhere what they are.
 
     Who does without a server wins most races: how the others stand among themselves is said behind it.
     """
@@ -103,25 +106,30 @@ def in_words(
         among = contest(run, served, metric)
         # Where they share the place with the others, they were named with them.
         if among.state != "unknown" and not set(among.best) <= set(found.best):
-            behind = f" {_heading(among, SERVED)}{_named(among, served, known, next_too=next_too)}."
+            behind = f" {_heading(among, SERVED)}{_named(among, served, known, next_too=next_too, brief=brief)}."
             # Whoever leads there is said there.
             next_too = next_too and found.figures[1].variant not in among.best
-    return f"{_heading(found, before)}{_named(found, variants, known, next_too=next_too)}.{behind}"
+    named = _named(found, variants, known, next_too=next_too, brief=brief)
+    return f"{_heading(found, before, brief=brief)}{named}.{behind}"
 
 
-def _heading(found: Contest, before: str) -> str:
+def _heading(found: Contest, before: str, *, brief: bool = False) -> str:
     """Return what goes before the names: that there is no winner, where there is none."""
     how = ""
     if found.state == "tied":
         how = "tied"
     elif found.state == "not told apart":
         # Where this is said before, it was said in how many blocks.
-        how = "not told apart" if before == SERVED else f"cannot be told apart in {plural(found.blocks, 'block')}"
+        how = (
+            "not told apart"
+            if brief or before == SERVED
+            else f"cannot be told apart in {plural(found.blocks, 'block')}"
+        )
     said = f"{before} {how}".strip()
     return f"{said[0].upper()}{said[1:]}: " if said else ""
 
 
-def _named(found: Contest, variants: Sequence[Variant], known: Collection[str], *, next_too: bool) -> str:
+def _named(found: Contest, variants: Sequence[Variant], known: Collection[str], *, next_too: bool, brief: bool) -> str:
     """Return those that are best with their figures, and who comes next where there is a winner."""
     names = {variant.name: called(variant, known) for variant in variants}
     texts = {one.variant: one.text for one in found.figures}
@@ -129,6 +137,8 @@ def _named(found: Contest, variants: Sequence[Variant], known: Collection[str], 
         rest = found.figures[1:] if next_too else []
         second = f"; next {rest[0].variant}, {rest[0].text}" if rest else ""
         return f"{names[found.best[0]]}, {texts[found.best[0]]}{second}"
+    if brief:
+        return listed([names[name] for name in found.best])
     more = f" and {plural(len(found.best) - _MOST, 'other')}" if len(found.best) > _MOST else ""
     return "; ".join(f"{names[name]}, {texts[name]}" for name in found.best[:_MOST]) + more
 

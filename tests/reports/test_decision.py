@@ -77,6 +77,17 @@ def test_ranges_that_overlap_have_no_winner() -> None:
     )
 
 
+def test_who_shares_a_place_is_named_without_the_figures_that_stand_above() -> None:
+    run = synthetic_choice.run({"cookie": (1.0, 1.1, 1.2), "redis": (2.0, 2.1, 2.6), "postgres": (2.5, 2.7, 2.8)})
+    assert answers(run)["revocation"].said.endswith(" By p99 not told apart: redis, postgres.")
+    run = synthetic_choice.run(
+        {"memory": (1.0, 1.1, 1.2), "cookie": (1.5, 1.6, 1.7), "redis": (2.0, 2.1, 2.6), "postgres": (2.5, 2.7, 2.8)}
+    )
+    assert answers(run)["revocation"].said.endswith(
+        " Fastest of these by p99: memory, 1.10 ms (1.00 to 1.20). On a server not told apart: redis, postgres."
+    )
+
+
 def test_two_blocks_tell_nobody_apart() -> None:
     run = synthetic_choice.run({name: times[:2] for name, times in APART.items()})
     assert {answers(run)[key].state for key in ("p99", "p50", "app-cpu", "cpu")} == {"not told apart"}
