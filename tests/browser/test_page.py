@@ -233,6 +233,7 @@ def test_printed_it_is_light_without_controls_and_with_failing_evidence_open(ope
     page.emulate_media(media="print", color_scheme="dark")
     for each in ("#variants", "#lights", ".contents", "a.anchor >> nth=0", "a.skip"):
         assert not page.locator(each).is_visible()
+    assert page.locator("#tradeoff figcaption p").is_visible()
     assert page.locator("#figures").is_visible()
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')") == "#ffffff"
     assert page.locator("#trials").is_visible() is False
