@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import reports
-from reports import advice, forest, judged, judged_json, pull_request, sentences, units
+from reports import advice, forest, interactive, judged, judged_json, pull_request, sentences, units
 from reports import csv as exported
 from reports.counts import is_more
 from reports.files import read_run
@@ -265,9 +265,29 @@ def test_the_page_is_as_good_as_the_other(check: tuple[Run, dict[str, Path]]) ->
     text = " ".join(" ".join(page.texts).split())
     for words in ("REGRESSED", "What to do", "Noise floor of this run", "Sentinel", "Servers", "Valkey 9.1.2"):
         assert words in text
-    for words in ("How to read it", "Over time", "No ranking", "figures of every variant", "Closed load"):
+    for words in ("How to read it", "Over time", "figures of every variant", "Closed load"):
         assert words not in text
     assert text.index("Installed versions that differ") < text.index("What to do")
+
+
+def test_a_pair_goes_with_its_checkbox_wherever_it_is(check: tuple[Run, dict[str, Path]]) -> None:
+    _, written = check
+    page = Page(written["index.html"].read_text())
+    boxes = [facts["value"] for tag, facts in page.elements if tag == "input"]
+    assert boxes == ["redis", "memory"]
+    rows = [(facts.get("id") or "", facts.get("data-of")) for tag, facts in page.elements if tag == "tr"]
+    for key in ("changes", "values", "trials", "forest-data"):
+        assert {of for id_, of in rows if id_.startswith(f"{key}-")} == set(boxes), key
+    figures = {facts["id"]: facts.get("data-of") for tag, facts in page.elements if tag == "figure"}
+    assert figures == {"forest": None, "blocks-redis": "redis", "blocks-memory": "memory"}
+
+
+def test_a_base_that_pairs_have_in_common_goes_with_none_of_them() -> None:
+    run = synthetic_judged.check("pass", ("redis", "memory"))
+    one, other = run.comparisons
+    other.base = one.base
+    found = interactive.owners(run)
+    assert (found[one.base], found[one.head], found[other.head]) == ("redis@base", "redis", "memory")
 
 
 def test_every_number_on_the_page_is_in_run_json(check: tuple[Run, dict[str, Path]]) -> None:
