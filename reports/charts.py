@@ -105,8 +105,8 @@ def draw(recorded: Recorded) -> Iterator[Chart]:
             on = timeline.draw(recorded, variant, name, styles[variant.name], limits_ms)
             if on is not None:
                 yield on.finish(
-                    "A panel per trial: p50 as a line, p5 to p95 as a band, the slowest as dots; below, right answers per "
-                    f"second in bins of 0.25 s{beside}. The latency scale is the same for all variants.",
+                    "A panel per trial: p50 as a line, p5 to p95 as a band, the slowest as dots; below, right answers "
+                    f"per second in bins of 0.25 s{beside}. The latency scale is the same for all variants.",
                     f"Latency and throughput of {struck.called(run, variant.name)} over time, a panel per trial.",
                     themes,
                     "timeline",

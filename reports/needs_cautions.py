@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reports import crossover, matrix, struck, units, view
+from reports import crossover, matrix, sizes, struck, units, view
 from reports.needs import listed
 from reports.units import plural
 
@@ -70,6 +70,9 @@ def _audits(run: Run) -> Iterator[Caution]:
 
 def _load(run: Run) -> Iterator[Caution]:
     plan = run.plan
+    if cliffs := sizes.cliffs(run):
+        text = f"{listed(list(cliffs))} refused larger sessions: their figures are of smaller ones, and of refusals."
+        yield Caution("sizes", text)
     if not view.is_open(run):
         users = plural(plan.load.users, "user")
         text = f"Closed load: {users} wait for their answers, so that latency is a full app's, and none of a rate."

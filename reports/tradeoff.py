@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reports import canvas, findings, needs_contest, needs_metrics, struck, units, view
 from reports.canvas import ALARM, GRID, INK, MARGIN, MUTED, PAPER, SMALL, WIDTH, Canvas
 from reports.marks import Mark
-from reports.tradeoff_labels import Box, Point, places
+from reports.tradeoff_labels import Box, Point, leads_to, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
     scales = _scaled(axes, shown)
     largest = max((spot.cpu_us for spot in shown if spot.cpu_us), default=0.0)
     points, lines = [], []
-    out = struck.checks(run)
+    out, alike = struck.checks(run), _alike(shown)
     for spot in shown:
         name = spot.row.variant.name
         radius = _diameter(spot.cpu_us, largest) / 2
@@ -114,14 +114,18 @@ def draw(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canva
             lines += _bars(axes, scales, spot, styles[name])
             _mark(axes, spot, styles[name], radius, struck=name in out)
         x, y = scales.at(spot.middle_per_s, spot.p99.value / 1e3)
-        points.append(Point(x, y, radius, canvas.measure(_fitted(name), SMALL) + _mark_width(spot), SMALL + 2))
+        points.append(
+            Point(x, y, radius, canvas.measure(_fitted(name), SMALL) + _mark_width(spot, alike) + 1, SMALL + 2)
+        )
     better = "better: below, right"
     taken = Box(_LEFT + _WIDE - canvas.measure(better, SMALL) - 2, _TOP + _DEEP - 13, _WIDE, 13)
     on.text(_LEFT + _WIDE - 2, _TOP + _DEEP - 5, better, color=MUTED, ha="right")
     within = Box(_LEFT + 1, _TOP, _WIDE + _RIGHT - 6, _DEEP)
     for spot, point, place in zip(shown, points, places(points, lines, [taken], within), strict=True):
         with on.of(spot.row.variant.name):
-            _named(on, spot, point, place, struck=spot.row.variant.name in out)
+            _named(on, spot, point, place, alike=alike, struck=spot.row.variant.name in out)
+    if alike:
+        on.text(_LEFT + _WIDE, _TOP - 5, f"all {alike}", color=MUTED, weight="bold", ha="right")
     at = units.per_second(run.plan.load.rate_per_s or 0)
     on.text(MARGIN, _TOP - 5, f"p99 at {at}/s, ms{', logarithmic' if scales.log_y else ''}", color=MUTED)
     on.text(WIDTH / 2, _TOP + _DEEP + 25, _across(run, scales), color=MUTED, ha="center")
@@ -237,19 +241,25 @@ def _told(spot: Spot) -> list[Mark]:
     return [Mark(name, "p99", p99, "", note=note), Mark(name, "load", spot.said, "", note=note), *cpu]
 
 
-def _mark_width(spot: Spot) -> float:
-    return canvas.measure(spot.row.mark, SMALL, bold=True) + 4 if spot.row.mark else 0.0
+def _alike(shown: Sequence[Spot]) -> str:
+    """Return the mark that all have, which is then said once; nothing where they differ or one is alarming."""
+    marks = {spot.row.mark for spot in shown}
+    return "" if len(marks) > 1 or any(spot.row.alarming for spot in shown) else marks.pop()
+
+
+def _mark_width(spot: Spot, alike: str) -> float:
+    return canvas.measure(spot.row.mark, SMALL, bold=True) + 4 if spot.row.mark != alike else 0.0
 
 
 def _fitted(name: str) -> str:
     return canvas.fit(name, _NAME, SMALL)
 
 
-def _named(on: Canvas, spot: Spot, point: Point, place: Place, *, struck: bool) -> None:
+def _named(on: Canvas, spot: Spot, point: Point, place: Place, *, alike: str, struck: bool) -> None:
     """Write a variant's name where there is room for it, and lead to it where that is far."""
     box = place.box
     if place.led:
-        ends = (min(max(point.x, box.left), box.right), min(max(point.y, box.top), box.bottom))
+        ends = leads_to(point, box)
         share = point.radius / max(math.hypot(ends[0] - point.x, ends[1] - point.y), point.radius)
         edge = (point.x + (ends[0] - point.x) * share, point.y + (ends[1] - point.y) * share)
         line = zip(_in_axes(*edge), _in_axes(*ends), strict=True)
@@ -257,7 +267,7 @@ def _named(on: Canvas, spot: Spot, point: Point, place: Place, *, struck: bool) 
         axes.plot(*line, color=MUTED, linewidth=0.6, transform=axes.transAxes, zorder=3)
     name = _fitted(spot.row.variant.name)
     on.variant(box.left, box.bottom - 3, name, struck=struck, color=INK)
-    if spot.row.mark:
+    if spot.row.mark != alike:
         colour = ALARM if spot.row.alarming else MUTED
         on.text(box.left + canvas.measure(name, SMALL) + 3, box.bottom - 3, spot.row.mark, color=colour, weight="bold")
 

@@ -20,6 +20,10 @@ _ON_A_NAME: Final = 1e6
 """A name on a name is worse than any place far from its point."""
 _ON_A_MARK: Final = 60.0
 _ON_A_LINE: Final = 2.0
+_ACROSS: Final = 40.0
+"""What it costs that the line to a name crosses what is another's: it would seem to lead there."""
+_LED: Final = 2 * _STEP
+_SAMPLES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Box:
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return wide * high if wide > 0 and high > 0 else 0.0
+
+    def holds(self, x: float, y: float) -> bool:
+        """Return whether a place is on it, or within a point of it."""
+        return self.left - 1 <= x <= self.right + 1 and self.top - 1 <= y <= self.bottom + 1
 
     def inside(self, other: Box) -> bool:
         """Return whether none of it lies outside another."""
@@ -88,7 +96,7 @@ def places(points: Sequence[Point], lines: Sequence[Box], taken: Sequence[Box], 
         point = points[number]
         box, far = _best(point, within, names, marks, lines)
         names.append(box)
-        found[number] = Place(box, led=far >= 2 * _STEP)
+        found[number] = Place(box, led=far >= _LED)
     return [found[number] for number in range(len(points))]
 
 
@@ -108,7 +116,12 @@ def _best(
             break
         for direction in _DIRECTIONS:
             box = _beside(point, direction, far)
-            if box.inside(within) and (cost := _cost(box, names, marks, lines) + far) < best[0]:
+            if not box.inside(within):
+                continue
+            cost = _cost(box, names, marks, lines) + far
+            if far >= _LED and cost < best[0]:
+                cost += _ACROSS * _crossed(point, box, [*names, *marks, *lines])
+            if cost < best[0]:
                 best = (cost, box, far)
     return best[1], best[2]
 
@@ -127,3 +140,18 @@ def _cost(box: Box, names: Sequence[Box], marks: Sequence[Box], lines: Sequence[
     on_marks = sum(box.over(each) > 0 for each in marks)
     on_lines = sum(box.over(each) for each in lines)
     return on_names * _ON_A_NAME + on_marks * _ON_A_MARK + on_lines * _ON_A_LINE
+
+
+def _crossed(point: Point, box: Box, others: Sequence[Box]) -> int:
+    """Return how much of what is not the point's own lies under the line from it to its name."""
+    x, y = leads_to(point, box)
+    way = [
+        (point.x + (x - point.x) * step / _SAMPLES, point.y + (y - point.y) * step / _SAMPLES)
+        for step in range(1, _SAMPLES)
+    ]
+    return sum(any(each.holds(*at) for at in way) for each in others if not each.holds(point.x, point.y))
+
+
+def leads_to(point: Point, box: Box) -> tuple[float, float]:
+    """Return the end of the line from a point to its name."""
+    return min(max(point.x, box.left), box.right), min(max(point.y, box.top), box.bottom)

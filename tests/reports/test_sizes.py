@@ -11,7 +11,20 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
-from reports import canvas, charts, details, findings, grids, lines, palette, sizes, sizes_chart, sizes_listing, view
+from reports import (
+    canvas,
+    charts,
+    decision,
+    details,
+    findings,
+    grids,
+    lines,
+    palette,
+    sizes,
+    sizes_chart,
+    sizes_listing,
+    view,
+)
 from reports.audited import Audit
 from reports.listings import Struck
 from reports.units import MISSING
@@ -129,6 +142,15 @@ def test_a_cliff_is_between_what_is_kept_and_what_is_refused() -> None:
     assert cells(run, "redis") == [sizes_listing.REFUSED] * len(synthetic.SIZES)
     three = synthetic.run({"cookie": 2500, "cookie:encrypted=true": 2500, "cookie:a=b": 2500})
     assert sizes.sentences(three)[0].startswith("cookie, cookie:encrypted=true and cookie:a=b keep sessions")
+
+
+def test_the_first_screen_warns_of_who_refused_a_size() -> None:
+    warned, well = (decision.decision(synthetic.run(most)) for most in (synthetic.MOST, {"redis": None}))
+    assert warned is not None
+    assert well is not None
+    [text] = [each.text for each in warned.cautions if each.key == "sizes"]
+    assert text.startswith("cookie, cookie:encrypted=true refused larger sessions: ")
+    assert "sizes" not in {each.key for each in well.cautions}
 
 
 def test_what_is_refused_below_a_size_that_is_kept_is_no_cliff() -> None:
