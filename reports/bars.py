@@ -1,7 +1,8 @@
-"""Charts with a row per variant: latency percentiles, throughput, CPU."""
+"""Charts with a row per variant: latency percentiles, throughput, CPU, memory."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reports import canvas, units, view
@@ -187,29 +188,62 @@ def throughput(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) ->
 def cpu(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas:
     """Draw CPU time per request of app, store and generator, end to end."""
     rows = Rows(run, "cpu", "CPU time per request", "µs per request, medians", caption)
+    kind = _Kind(_ROLES, "CPU", "cpu_us_per_request", "median", units.us, "µs/req")
+    return _stacked(rows, styles, kind)
+
+
+def memory(run: Run, styles: Mapping[str, Style], caption: Sequence[str]) -> Canvas | None:
+    """Draw the resident memory of app and store, end to end; None where nobody looked."""
+    rows = Rows(run, "memory", "Resident memory", "MiB, the largest of all blocks", caption)
+    kind = _Kind(_ROLES[:2], "RSS", "rss_bytes", "max", units.mib, "MiB", 2.0**20)
+    return _stacked(rows, styles, kind) if any(map(kind.known, rows.metrics.values())) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is drawn end to end, role by role: a metric, which end of its spread, and how that is written."""
+
+    roles: Sequence[Role]
+    what: str
+    metric: str
+    pick: str
+    write: Callable[[float], str]
+    unit: str
+    scale: float = 1.0
+    """How many of the recorded unit make one of the chart's."""
+
+    def known(self, metrics: Metrics) -> dict[Role, Spread]:
+        """Return what is known of a variant, by role."""
+        return {role: metrics[key] for role in self.roles if (key := f"{role}_{self.metric}") in metrics}
+
+    def figure(self, spread: Spread) -> float:
+        """Return what is drawn of a spread, as it is recorded."""
+        return float(getattr(spread, self.pick))
+
+
+def _stacked(rows: Rows, styles: Mapping[str, Style], kind: _Kind) -> Canvas:
     axes = rows.axes
-    split = {
-        name: [metrics[key].median if (key := f"{role}_cpu_us_per_request") in metrics else None for role in _ROLES]
-        for name, metrics in rows.metrics.items()
-    }
-    axes.set_xlim(0, max((sum(filter(None, parts)) for parts in split.values()), default=1) * 1.03 or 1)
+    split = {name: kind.known(metrics) for name, metrics in rows.metrics.items()}
+    sums = (sum(map(kind.figure, spreads.values())) / kind.scale for spreads in split.values())
+    axes.set_xlim(0, max(sums, default=1) * 1.03 or 1)
     canvas.linear_axis(axes.xaxis)
     rows.rule()
     texts = {}
     for place, row in enumerate(rows.rows):
-        parts = split[row.variant.name]
-        if all(part is None for part in parts):
+        if not (spreads := split[row.variant.name]):
             continue
         y, start = rows.middle(place), 0.0
-        for role, part in zip(_ROLES, parts, strict=True):
-            if part:
-                spread = rows.metrics[row.variant.name][f"{role}_cpu_us_per_request"]
-                with rows.of(row, rows.mark(row, f"CPU of the {role}", units.us(part), spread, (units.us, "µs/req"))):
-                    bar(axes, y, start, part, styles[row.variant.name], role=role)
-                start += part
-        texts[row.variant.name] = " + ".join(units.us(part) if part is not None else units.MISSING for part in parts)
+        for role, spread in spreads.items():
+            figure = kind.figure(spread)
+            if figure:
+                told = rows.mark(row, f"{kind.what} of the {role}", kind.write(figure), spread, (kind.write, kind.unit))
+                with rows.of(row, told):
+                    bar(axes, y, start / kind.scale, figure / kind.scale, styles[row.variant.name], role=role)
+                start += figure
+        parts = (kind.write(kind.figure(spreads[role])) if role in spreads else units.MISSING for role in kind.roles)
+        texts[row.variant.name] = " + ".join(parts)
     rows.label(texts)
-    _swatches(rows.canvas)
+    _swatches(rows.canvas, kind.roles)
     return rows.canvas
 
 
@@ -246,14 +280,14 @@ def _place(on: Canvas, x: float, marker: str) -> None:
     axes.plot([0], [0], marker=marker, markersize=4.8, color=MUTED)
 
 
-def _swatches(on: Canvas) -> None:
+def _swatches(on: Canvas, roles: Sequence[Role]) -> None:
     x = canvas.MARGIN
     grey = Style(MUTED, MUTED, "")
-    for role in _ROLES:
+    for role in roles:
         axes = on.axes(x, 2, 14, 10)
         axes.set_axis_off()
         axes.set_xlim(0, 1)
         axes.set_ylim(THICK * 0.6, -THICK * 0.6)
         bar(axes, 0, 0, 1, grey, role=role)
-        on.text(x + 18, 10, role + (" +" if role != _ROLES[-1] else ""), color=MUTED)
+        on.text(x + 18, 10, role + (" +" if role != roles[-1] else ""), color=MUTED)
         x += canvas.measure(role, SMALL) + 38

@@ -79,6 +79,10 @@ _HOW: Final = {
         "is tolerated."
     ),
     "cpu": "CPU time over requests answered in the window. The generator's is no cost of the backend.",
+    "memory": (
+        "The largest resident memory of the app's and the store's processes; what they share counts once for each. A "
+        "store's holds the live sessions, a cookie's are with the clients."
+    ),
 }
 """How each chart is read."""
 
@@ -148,6 +152,7 @@ def _summaries(
     layered = "The mean response in ms by layer, a bar per variant; the figures are in the details."
     yield breakdown.layers(run, styles, about), layered
     yield bars.cpu(run, styles, about), _describe(run, "app_cpu_us_per_request", "CPU of the app", units.us, "µs/req")
+    yield bars.memory(run, styles, about), _describe(run, "app_rss_bytes", "RSS of the app", units.mib, "MiB", "max")
 
 
 def colours(run: Run) -> dict[str, str]:
@@ -158,11 +163,13 @@ def colours(run: Run) -> dict[str, str]:
     return themes
 
 
-def _describe(run: Run, metric: str, name: str, write: Callable[[float], str], unit: str) -> str:
+def _describe(  # noqa: PLR0917 - what is said of a metric, and how
+    run: Run, metric: str, name: str, write: Callable[[float], str], unit: str, pick: str = "median"
+) -> str:
     """Put a chart into words, for those who cannot see it."""
     metrics = {summary.variant: summary.metrics for summary in run.summaries if summary.trials}
     values = (
-        f"{struck.called(run, variant.name)} {write(metrics[variant.name][metric].median)}"
+        f"{struck.called(run, variant.name)} {write(getattr(metrics[variant.name][metric], pick))}"
         for variant in view.ordered(run)
         if metric in metrics.get(variant.name, {})
     )

@@ -56,7 +56,11 @@ def ranges(run: Run) -> str:
     """Return what stands in brackets behind a figure."""
     blocks = {trial.block for trial in view.latency_trials(run) if trial.verdict.state != "INVALID"}
     if len(blocks) >= crossover.FEWEST_TRIALS:
-        return f"In brackets: the {LEVEL * 100:.3g} % interval of the median over {len(blocks)} blocks."
+        level = f"{LEVEL * 100:.3g} %"
+        return (
+            f"In brackets: the {level} interval of the median over {len(blocks)} blocks. Who differs is told block by "
+            f"block, at {level} for all pairs at once: intervals that lie apart are not enough."
+        )
     if len(blocks) > 1:
         return f"In brackets: the smallest and the largest of {len(blocks)} blocks, which is no interval."
     return ""

@@ -19,7 +19,8 @@ SCENARIO = f"login</h1><img src=x onerror=alert(3)>{EVIL}"
 
 def record(folder: Path) -> Run:
     """Write the run and return it."""
-    made = synthetic_open.record(folder, blocks=2, ladder_per_s=(150.0, 600.0))
+    # A copy of everything: variants and their servers are those of all made-up runs.
+    made = synthetic_open.record(folder, blocks=2, ladder_per_s=(150.0, 600.0)).model_copy(deep=True)
     names = {variant.name for variant in made.variants}
     made.audits = [audit for audit in synthetic_audits.every_state() if audit.variant in names]
     made.plan.scenario = SCENARIO

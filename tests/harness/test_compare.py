@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ import pytest
 
 from harness.compare import compare
 from harness.errors import Exit, MeasurementError, UsageError
-from reports import schemas
-from reports.files import RunUnreadable, write_run
+from reports import schemas, units
+from reports.files import RunUnreadable, read_run, write_run
 from reports.format import Arm
 from tests.harness.command import session_bench
 from tests.reports.two_runs import FORBIDS, NONE, POSTGRES, REDIS, alter, figures, interleaved, run, steady, trial
@@ -84,11 +85,13 @@ def test_the_faster_of_two_variants_is_fine(capsys: pytest.CaptureFixture[str], 
     assert "PASS: redis is faster than postgres by 1" in printed(capsys, width)
 
 
-def test_three_blocks_are_too_few_for_a_verdict(capsys: pytest.CaptureFixture[str], width: int) -> None:
-    assert compare([str(REFERENCE), "redis", "postgres"], as_json=False) is Exit.INVALID
+def test_three_blocks_are_too_few_for_a_verdict(capsys: pytest.CaptureFixture[str], width: int, tmp_path: Path) -> None:
+    values = {"none": steady(800, 300)[:3], "redis": steady(1_000, 400)[:3], "postgres": steady(1_200, 480)[:3]}
+    path = written(tmp_path, run(interleaved(values), [NONE, REDIS, POSTGRES]))
+    assert compare([path, "redis", "postgres"], as_json=False) is Exit.INVALID
     text = printed(capsys, width)
     assert "INVALID: 3 blocks of both count, and a verdict takes 12 or more." in text
-    assert "p50: redis 1.58, postgres 1.69 ms, the medians of 3 blocks." in text
+    assert re.search(r"p50: redis 1\.\d\d, postgres 1\.\d\d ms, the medians of 3 blocks\.", text)
     assert "%" not in text
 
 
@@ -129,7 +132,10 @@ def test_a_refusal_shows_both_and_names_both_values(
     assert "differ in what their figures rest on: CPU, store of redis." in text
     assert "CPU AMD EPYC Intel Xeon" in text
     assert "store of redis Valkey 9.1.2 Valkey 9.1.3" in text
-    assert "redis p50 ms 1.58 (1.30–1.75) 1.58 (1.30–1.75)" in text  # noqa: RUF001 - a range
+    summary = next(each for each in read_run(REFERENCE).summaries if each.variant == "redis")
+    p50 = summary.metrics["p50_us"]
+    figure = f"{units.ms(p50.median)} ({units.ms(p50.min)}–{units.ms(p50.max)})"  # noqa: RUF001 - a range
+    assert f"redis p50 ms {figure} {figure}" in text
     assert "change" not in text
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reports.data import Recorded
 
-NAMES = ("latency", "distribution", "throughput", "cpu")
+NAMES = ("latency", "distribution", "throughput", "cpu", "memory")
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -79,7 +79,7 @@ def test_the_fingerprint_of_a_run_holds_all_that_is_compared() -> None:
     assert facts["kernel"] == "Linux 6.18.44-fc-v657"
     assert facts["rate"] == "200 arrivals/s"
     assert facts["store of redis"] == "Valkey 9.1.2"
-    assert facts["driver of mongodb:driver=pymongo"] == "pymongo 4.20.0"
+    assert facts["driver of mongodb"] == "motor 3.7.1"
 
 
 def test_only_the_variants_that_are_compared_count() -> None:

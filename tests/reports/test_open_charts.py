@@ -25,6 +25,7 @@ CHARTS = (
     "cost-cpu",
     "layers",
     "cpu",
+    "memory",
 )
 
 
