@@ -49,13 +49,16 @@ def test_cpu_time_is_what_the_process_itself_counts(busy: subprocess.Popen[bytes
 
 def test_a_thread_that_ended_keeps_what_it_used() -> None:
     code = (
-        "import threading, time\n"
+        "import psutil, threading, time\n"
         "def burn():\n"
         "    end = time.thread_time() + 0.2\n"
         "    while time.thread_time() < end: pass\n"
         "    print(flush=True); input()\n"
         "threads = threading.Thread(target=burn)\n"
-        "threads.start(); threads.join(); print(flush=True); input()\n"
+        "threads.start(); threads.join()\n"
+        # It is joined a moment before the system has ended it.
+        "while psutil.Process().num_threads() > 1: time.sleep(0)\n"
+        "print(flush=True); input()\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
