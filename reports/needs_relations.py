@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from reports import paired
-from reports.metrics import FEWEST_SHOWN, LEVEL, TOLERANCES
+from reports.metrics import FEWEST_SHOWN, LEVEL, TOLERANCES, effective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,9 +89,7 @@ class Relations:
         tolerance = TOLERANCES.get(self._metric.recorded)
         for other, row, rank in zip(others, averages, ranks.tolist(), strict=True):
             shared = self._known[other] & self._known[place]
-            delta = 0.0
-            if tolerance:
-                delta = max(tolerance.share, tolerance.floor / float(np.median(self._values[place, shared])))
+            delta = effective(tolerance, self._values[place, shared].tolist()) if tolerance else 0.0
             low, high = math.expm1(row[rank - 1]), math.expm1(row[int(np.count_nonzero(~np.isnan(row))) - rank])
             if low > 0 or high < 0 or not (-math.log1p(delta) < math.log1p(low) and high < delta):
                 return False

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import reports
 from reports.terminal import Report
-from tests.reports import synthetic, synthetic_open
+from tests.reports import synthetic, synthetic_faults, synthetic_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,14 @@ def written(recorded: Recorded) -> dict[str, Path]:
     """Write the report of the small run; its files by their names under report/."""
     folder = recorded.folder / "report"
     return {path.relative_to(folder).as_posix(): path for path in reports.write(recorded.folder)}
+
+
+@pytest.fixture(scope="module")
+def harmed(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Record a run in which stores were frozen, killed and slowed, and read it back."""
+    folder = tmp_path_factory.mktemp("results") / "harmed"
+    synthetic_faults.record(folder)
+    return reports.load(folder)
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import reports
 from reports import canvas, charts, html, outage_chart, outage_listing, palette
-from tests.reports import synthetic_faults
 from tests.reports.numbers import check
 from tests.reports.test_charts import SVG
 
@@ -18,13 +16,6 @@ if TYPE_CHECKING:
     from reports.data import Recorded
     from reports.outage import Outage
     from tests.reports.page import Page
-
-
-@pytest.fixture(scope="module")
-def harmed(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    folder = tmp_path_factory.mktemp("results") / "harmed"
-    synthetic_faults.record(folder)
-    return reports.load(folder)
 
 
 @pytest.fixture(scope="module")

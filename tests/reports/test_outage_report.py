@@ -31,13 +31,6 @@ if TYPE_CHECKING:
     from reports.listings import Listing
 
 
-@pytest.fixture(scope="module")
-def harmed(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    folder = tmp_path_factory.mktemp("results") / "harmed"
-    synthetic_faults.record(folder)
-    return reports.load(folder)
-
-
 def everything(run: Run) -> list[Listing]:
     beside = outage_listing.bystanders(run)
     assert beside is not None
