@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from reports import stats, tables
-from reports.environment import Environment
+from reports import stats
 from reports.files import write_run, write_trial
 from reports.format import Arm, Instrument, Load, Plan, Run, Trial, Variant, Verdict
+from reports.record import tables
+from reports.record.environment import Environment
 
 BACKENDS = ("none", "memory", "cookie", "redis", "mongodb", "postgres", "http", "sqlite")
 STEPS = ("POST /login", "GET /profile", "POST /profile", "POST /logout")

@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reports.family import Rules
 from reports.files import RunUnreadable
-from reports.rates import REPEATS, Cell, lines, rates
-from reports.recorded_blocks import read_blocks
+from reports.judging.family import Rules
+from reports.judging.rates import REPEATS, Cell, lines, rates
+from reports.record.recorded_blocks import read_blocks
 
 FALSE_ALARMS, CANNOT_TELL = 0.05, 0.10
 """The most that base against base may have."""

@@ -12,7 +12,7 @@ import reports
 from harness import config, plan, provision, run, scenarios, variants
 from harness.errors import Exit, UsageError
 from harness.progress import Progress
-from reports import decision_json, terminal
+from reports.exporters import decision_json, terminal
 from reports.files import read_run
 
 if TYPE_CHECKING:

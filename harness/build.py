@@ -16,7 +16,7 @@ from harness import installers, requirements, revisions
 from harness.errors import ComponentError, UsageError
 from harness.processes import Processes
 from harness.shelf import Hold, Shelf
-from reports.judgement import Revision
+from reports.record.judgement import Revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

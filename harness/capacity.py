@@ -8,8 +8,8 @@ from harness import objective
 from harness import plan as plans
 from harness.plan import Planned
 from harness.search import Search
-from reports import limits
 from reports.format import Capacity
+from reports.trials import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from harness import pairing
 from harness.errors import MeasurementError
 from harness.generator import Duet
 from harness.plan import Phases, Planned
-from reports import judge, pairs
 from reports.files import write_run
 from reports.format import Load
-from reports.judgement import Tolerance
+from reports.judging import judge, pairs
+from reports.record.judgement import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from harness.provision import Provisions
     from harness.trial import Bench
     from reports.format import Run, Trial
-    from reports.judge import Pair, Rules
-    from reports.judgement import Comparison
+    from reports.judging.judge import Pair, Rules
+    from reports.record.judgement import Comparison
 
 _SENTINEL_BLOCKS = 8
 _SENTINEL_EVERY = 3

@@ -16,21 +16,23 @@ from rich.text import Text
 
 from harness.config import nearest
 from harness.errors import Exit, MeasurementError, UsageError
-from reports import between as variants
-from reports import compared as runs
-from reports import grids, judged, side_by_side, units
+from reports.exporters import grids, judged
 from reports.files import read_run, write_atomically
-from reports.side_by_side import Side, SideBySide
-from reports.text import plain
+from reports.judging import between as variants
+from reports.judging import compared as runs
+from reports.listings import side_by_side
+from reports.listings.side_by_side import Side, SideBySide
+from reports.words import units
+from reports.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import BaseModel
 
-    from reports.between import Between
     from reports.format import Run
-    from reports.listings import Listing
+    from reports.judging.between import Between
+    from reports.listings.listing import Listing
 
 _CODES: Final = {
     "PASS": Exit.FINE,
@@ -112,12 +114,12 @@ def _written(shown: SideBySide, folder: Path, *, asked: bool) -> tuple[list[Path
 
     Raises UsageError where a folder that was asked for cannot be written; of one that was not, it is only told.
     """
-    from reports import side_by_side_html  # noqa: PLC0415 - a table in the terminal need not wait for it
+    from reports.exporters import side_by_side_csv, side_by_side_html  # noqa: PLC0415 - a table in the terminal need not wait for it
 
     texts = (
         side_by_side_html.render(shown),
         side_by_side_html.markdown(shown),
-        side_by_side.table(shown),
+        side_by_side_csv.table(shown),
         shown.answer.model_dump_json(indent=1) + "\n",
     )
     paths = [folder / name for name in _FILES]

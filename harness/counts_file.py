@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UsageError
-from reports.counts import COUNTS, Counts, changes
 from reports.files import write_atomically
+from reports.record.counts import COUNTS, Counts, changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.judgement import CountChange
+    from reports.record.judgement import CountChange
 
 NAME = "session-bench-counts.json"
 VERSION = 1

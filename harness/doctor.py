@@ -18,8 +18,8 @@ from harness import machine, yardstick
 from harness.errors import MeasurementError
 from harness.processes import Processes
 from harness.servers import disk
-from reports import doubts
-from reports.units import per_second, percent, us
+from reports.trials import doubts
+from reports.words.units import per_second, percent, us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

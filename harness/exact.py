@@ -19,7 +19,7 @@ from harness.hand import Hand
 from harness.relay import Relay
 from harness.wire.route import Unroutable, route
 from harness.wire.tally import Tally, Totals
-from reports.counts import COUNTS, STEPS, Counts, StepCounts
+from reports.record.counts import COUNTS, STEPS, Counts, StepCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

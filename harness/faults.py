@@ -13,7 +13,7 @@ from harness.errors import ComponentError, UsageError
 from harness.servers.coming import READY_S
 from harness.servers.kind import Rejected, Unanswered
 from harness.servers.wheel import Embedded
-from reports.faulted import SLOW_MS, Fault, FaultKind
+from reports.record.faulted import SLOW_MS, Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

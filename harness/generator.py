@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from harness.errors import MeasurementError
 from harness.load import spool
-from reports.tables import REQUESTS
+from reports.record.tables import REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,19 +13,20 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.errors import Exit, UsageError
-from reports import grids, history_listing
-from reports import history as histories
+from reports.exporters import grids
 from reports.files import RunUnreadable, read_run, write_atomically
-from reports.history import LeftOut
-from reports.text import plain
+from reports.judging import history as histories
+from reports.judging.history import LeftOut
+from reports.listings import history_listing
+from reports.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from reports.format import Run
-    from reports.history import History
-    from reports.listings import Listing
+    from reports.judging.history import History
+    from reports.listings.listing import Listing
 
 _OWN: Final = frozenset({"trials", "report", "history"})
 """Folders in which no run lies: those of a run's own, and what this verb writes."""
@@ -81,13 +82,13 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 def _write(told: History, runs: list[Run], folder: Path) -> list[Path]:
     """Write page, charts, CSV and JSON; the page comes first."""
-    from reports import history_html  # noqa: PLC0415 - drawing takes a second to import
+    from reports.exporters import history_csv, history_html  # noqa: PLC0415 - drawing takes a second to import
 
     run = history_html.latest(runs)
     drawn = history_html.draw(told, run)
     contents = {
         "history.html": history_html.render(told, run, drawn).encode(),
-        "history.csv": history_listing.table(told).encode(),
+        "history.csv": history_csv.table(told).encode(),
         "history.json": (told.model_dump_json(indent=1) + "\n").encode(),
         **{f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")},
     }

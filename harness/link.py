@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from harness.errors import ComponentError
 from harness.wire.route import Unroutable, route
-from reports.relayed import Relayed
+from reports.record.relayed import Relayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ from harness.answerer import ANSWER, REQUEST_BYTES
 from harness.errors import MeasurementError
 from harness.link import Link
 from harness.wakeups import IN, waiter
-from reports.relayed import Addition, RelayCost
+from reports.record.relayed import Addition, RelayCost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

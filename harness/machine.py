@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from reports.environment import Environment
+from reports.record.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from harness.faults import Harm
-from reports import outages
+from reports.trials import outages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from harness.provision import Entrant
     from harness.way import Way
-    from reports.faulted import Fault
     from reports.format import Plan, Trial
+    from reports.record.faulted import Fault
 
 _PINGS = "pings"
 _SHARE = 0.1

@@ -16,10 +16,12 @@ from harness import resources, trial
 from harness.arms import App
 from harness.errors import BenchError, MeasurementError
 from harness.generator import Duet, Generator
-from reports import duet, stats, tables
+from reports import stats
 from reports import verdict as verdicts
 from reports.files import write_trial
 from reports.format import Arm, Figures, Load, Trial, Verdict
+from reports.record import tables
+from reports.trials import duet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from harness.config import Settings
     from harness.scenarios import Parameters, Scenario
     from harness.variants import Wanted
-    from reports.faulted import Fault
     from reports.format import Purpose, Trial
+    from reports.record.faulted import Fault
 
 RANKING_BLOCKS = 12
 """Blocks from which a ranking means something (STATS: the pair of launches is the sample)."""

@@ -15,11 +15,12 @@ import reports
 from harness import bench, build, check, config, counts_file, exact, pairing, provision, run, scenarios, trial
 from harness.errors import ComponentError, Exit, MeasurementError, UsageError
 from harness.progress import Progress
-from reports import counts as counted
-from reports import judge, terminal
+from reports.exporters import terminal
 from reports.files import write_run
 from reports.format import Plan
-from reports.judgement import Judgement, Revision
+from reports.judging import judge
+from reports.record import counts as counted
+from reports.record.judgement import Judgement, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from harness.provision import Provisions
     from harness.scenarios import Parameters, Scenario
     from harness.variants import Place
-    from reports.counts import Counts
     from reports.format import Run
-    from reports.judge import Rules
-    from reports.judgement import Comparison, CountChange
+    from reports.judging.judge import Rules
+    from reports.record.counts import Counts
+    from reports.record.judgement import Comparison, CountChange
 
 EXITS = {
     "fine": Exit.FINE,

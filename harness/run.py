@@ -15,9 +15,10 @@ from harness.audit import series as audits
 from harness.errors import Exit, MeasurementError, UsageError
 from harness.processes import Processes
 from harness.servers import disk
-from reports import stats, told
+from reports import stats
 from reports.files import read_run, read_trials, write_run
 from reports.format import Plan, Run, Trial
+from reports.judging import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from harness.provision import Entrant
     from harness.scenarios import Scenario
     from harness.variants import Wanted
-    from reports.relayed import RelayCost
+    from reports.record.relayed import RelayCost
 
 _CHECK_TIMEOUT_S = 60
 _PAIRS, _CEILING_S = 300, 0.5

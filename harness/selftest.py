@@ -22,8 +22,8 @@ from harness.errors import Exit, MeasurementError, UsageError
 from harness.generator import Duet
 from harness.plan import Phases, Planned
 from harness.progress import Progress
-from reports import judge, rates
-from reports.recorded_blocks import Block, RecordedBlocks, write_blocks
+from reports.judging import judge, rates
+from reports.record.recorded_blocks import Block, RecordedBlocks, write_blocks
 from reports.stats import metrics
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from harness.provision import Provisions
     from harness.scenarios import Scenario
     from harness.variants import Wanted
-    from reports.environment import Environment
     from reports.format import Run
+    from reports.record.environment import Environment
 
 _TARGET = "harness.plant:create_app"
 _KEPT = ("app_cpu_us_per_request", "p50_us")

@@ -20,11 +20,13 @@ from harness.generator import Generator
 from harness.ordeal import Ordeal, with_pings
 from harness.warmup import Warmup
 from harness.way import to_store
-from reports import layers, stats, tables
+from reports import stats
 from reports import verdict as verdicts
-from reports.audited import Checked
 from reports.files import trial_folder, write_trial
 from reports.format import Arm, Trial, Verdict
+from reports.record import tables
+from reports.record.audited import Checked
+from reports.trials import layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

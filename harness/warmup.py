@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.load import spool
-from reports import stationarity
+from reports.trials import stationarity
 
 if TYPE_CHECKING:
     from harness.plan import Phases

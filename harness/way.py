@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from harness import faults, link
-from reports.columns import NULL, ints
+from reports.record.columns import NULL, ints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from harness.link import Link, Statistics
     from harness.processes import Processes
     from harness.provision import Entrant
-    from reports.faulted import Fault
-    from reports.relayed import Relayed
+    from reports.record.faulted import Fault
+    from reports.record.relayed import Relayed
 
 
 @dataclass

@@ -17,9 +17,10 @@ from harness.errors import MeasurementError
 from harness.generator import Generator, environ
 from harness.plan import Phases
 from harness.scenarios import Scenario
-from reports import stats, tables
-from reports.columns import ints
+from reports import stats
 from reports.format import Load, Plan
+from reports.record import tables
+from reports.record.columns import ints
 
 if TYPE_CHECKING:
     import pyarrow as pa

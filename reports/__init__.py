@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reports.canvas import Chart
+    from reports.charts.canvas import Chart
     from reports.data import Recorded
     from reports.format import Run
 
@@ -31,16 +31,18 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
     Raises RunUnreadable when the run or one of its tables cannot be read.
     """
-    from reports import csv, files, view  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
+    from reports import files  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
+    from reports.exporters import csv  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
+    from reports.listings import view  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
 
     recorded = load(run) if isinstance(run, (str, Path)) else run
     folder = recorded.folder / "report"
     if view.only_audited(recorded.run):
         texts, drawn = _audited(recorded.run) | {"audits.csv": csv.audits(recorded.run)}, []
     else:
-        from reports import charts  # noqa: PLC0415 - drawing takes a second to import
+        from reports.charts import gallery  # noqa: PLC0415 - drawing takes a second to import
 
-        drawn = list(charts.draw(recorded))
+        drawn = list(gallery.draw(recorded))
         texts = (_compared if recorded.run.judgement is None else _judged)(recorded.run, drawn)
         texts |= csv.every(recorded.run)
     pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
@@ -52,7 +54,7 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
 def _compared(run: Run, drawn: list[Chart]) -> dict[str, str]:
     """Return the files of a run that compares variants."""
-    from reports import html, markdown  # noqa: PLC0415 - as above
+    from reports.exporters import html, markdown  # noqa: PLC0415 - as above
 
     return {
         "index.html": html.render(run, drawn),
@@ -62,7 +64,7 @@ def _compared(run: Run, drawn: list[Chart]) -> dict[str, str]:
 
 def _audited(run: Run) -> dict[str, str]:
     """Return the files of a run that is only an audit."""
-    from reports import audit_json, audit_junit, audit_markdown, html  # noqa: PLC0415 - as above
+    from reports.exporters import audit_json, audit_junit, audit_markdown, html  # noqa: PLC0415 - as above
 
     return {
         "index.html": html.audited(run),
@@ -74,7 +76,7 @@ def _audited(run: Run) -> dict[str, str]:
 
 def _judged(run: Run, drawn: list[Chart]) -> dict[str, str]:
     """Return the files of a regression check."""
-    from reports import html, judged_json, junit, pull_request  # noqa: PLC0415 - as above
+    from reports.exporters import html, judged_json, junit, pull_request  # noqa: PLC0415 - as above
 
     if (judgement := run.judgement) is None:
         return {}

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reports import frames, stats, tables, told
-from reports import outline as outlines
+from reports import stats
 from reports.files import read_run, read_trials
-from reports.frames import documented
+from reports.judging import told
+from reports.record import tables
+from reports.tidy import frames
+from reports.tidy.frames import documented
+from reports.trials import outline as outlines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.format import Run, Trial
-    from reports.outline import Outline
+    from reports.trials.outline import Outline
 
 
 @dataclass

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from reports.audited import Audit, Checked  # noqa: TC001 - pydantic reads annotations at run time
-from reports.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
-from reports.faulted import Fault  # noqa: TC001 - pydantic reads annotations at run time
-from reports.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
-from reports.outage import Outage  # noqa: TC001 - pydantic reads annotations at run time
-from reports.record import Data, Interval
-from reports.relayed import RelayCost, Relayed  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.audited import Audit, Checked  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.faulted import Fault  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.model import Data, Interval
+from reports.record.outage import Outage  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.relayed import RelayCost, Relayed  # noqa: TC001 - pydantic reads annotations at run time
 
 # History of the format:
 # 1  first light: closed load, one arm per trial.

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from reports import audit_json, between, compared, decision_json, format, history, judged_json  # noqa: A004 - its name
-from reports.frame_columns import TABLES
+from reports import format  # noqa: A004 - its name
+from reports.exporters import audit_json, decision_json, judged_json
+from reports.judging import between, compared, history
+from reports.tidy.frame_columns import TABLES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

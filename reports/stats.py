@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from reports import openload
-from reports.baseline import over
-from reports.columns import ANSWERED, CENSORED, NULL, RIGHT, among, codes, ints, one_of, outcomes, start_us
 from reports.format import FAILURES, OUTCOMES, ROLES, Figures, Instrument, Spread, Summary
-from reports.quantiles import percentiles
-from reports.usage import Usage
+from reports.judging.baseline import over
+from reports.record.columns import ANSWERED, CENSORED, NULL, RIGHT, among, codes, ints, one_of, outcomes, start_us
+from reports.trials import openload
+from reports.trials.quantiles import percentiles
+from reports.trials.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from reports.columns import Ints, Mask
     from reports.format import Arm, Load, Trial, Verdict
+    from reports.record.columns import Ints, Mask
 
 PERCENTILES: Final = {"p50_us": 50, "p95_us": 95, "p99_us": 99}
 _TIMES: Final = (*PERCENTILES, "mean_us", "max_us")
@@ -47,7 +47,7 @@ def figures(
 ) -> Figures:
     """Return the figures of one arm in a trial's window, which begins at 0 µs and lasts `window_s`.
 
-    `requests` and `resources` are as in `reports.tables`, warm-up and drain included; the closed phase behind the
+    `requests` and `resources` are as in `record.tables`, warm-up and drain included; the closed phase behind the
     window is left out. A request belongs to the window by its intended start: scheduled, or sent where nothing was
     scheduled (closed load). What only open load has is filled in when `load` is open.
     """

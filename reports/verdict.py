@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from reports import doubts
 from reports.format import FAILURES, Figures, Instrument, Load, Verdict
-from reports.units import per_second, percent, plural
+from reports.trials import doubts
+from reports.words.units import per_second, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,6 +18,8 @@ MAY_IMPORT = {
     "reports": {"reports"},
     "harness": {"harness", "reports"},
 }
+REPORTS = ("record", "words", "trials", "judging", "listings", "choice", "tidy", "charts", "exporters")
+"""The folders of `reports`, in the order in which a report is made."""
 FILES = [path for package in sorted(OURS) for path in sorted((ROOT / package).rglob("*.py"))]
 
 
@@ -42,6 +44,19 @@ def test_a_package_imports_only_what_it_may(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
     foreign = {name for name in imported(path) if name.split(".")[0] in OURS - MAY_IMPORT[package]}
     assert not foreign
+
+
+def test_a_report_is_made_one_way_through_its_folders() -> None:
+    folders = {path.parent.name for path in FILES if path.parent.parent == ROOT / "reports"}
+    assert folders == set(REPORTS)
+    back = [
+        f"{name_of(path)}: {name}"
+        for place, folder in enumerate(REPORTS)
+        for path in sorted((ROOT / "reports" / folder).glob("*.py"))
+        for name in sorted(imported(path))
+        if name.startswith("reports.") and name.split(".")[1] in REPORTS[place + 1 :]
+    ]
+    assert not back
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if "scenarios" not in path.parts], ids=name_of)

@@ -14,8 +14,8 @@ from harness import arms, cli, config, scenarios
 from harness.audit import auditor
 from harness.errors import Exit
 from harness.servers import server
-from reports.audited import STATES
-from reports.faulted import FaultKind
+from reports.record.audited import STATES
+from reports.record.faulted import FaultKind
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

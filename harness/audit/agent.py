@@ -15,7 +15,7 @@ import httpx
 
 from harness.audit.check import Inexcusable
 from harness.hand import kept_cookies
-from reports.audited import Exchange
+from reports.record.audited import Exchange
 
 if TYPE_CHECKING:
     import ssl

@@ -12,8 +12,8 @@ from harness.audit.check import CHECKS, Ended, Inexcusable
 from harness.audit.excuses import excuse
 from harness.audit.probe import Probe
 from harness.errors import BenchError
-from reports import audited
-from reports.audited import Audit
+from reports.record import audited
+from reports.record.audited import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

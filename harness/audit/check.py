@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.audit.probe import Probe
-    from reports.audited import State
+    from reports.record.audited import State
 
     Tried = Callable[[Probe], str]
 

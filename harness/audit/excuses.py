@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reports.audited import State
+    from reports.record.audited import State
 
 _STATELESS: Final = "It keeps nothing, so there is nothing to get right."
 _WITH_THE_CLIENT: Final[dict[int, str]] = {

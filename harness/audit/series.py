@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.audit import auditor
 from harness.audit.subject import Subject
 from harness.errors import ComponentError
-from reports.audited import Audit
+from reports.record.audited import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.processes import Processes
     from harness.provision import Entrant
     from harness.variants import Wanted
-    from reports.audited import Check
+    from reports.record.audited import Check
 
     Told = Callable[[str, Check], None]
 

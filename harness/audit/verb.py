@@ -16,16 +16,17 @@ from harness.audit import auditor, series
 from harness.bench import assignments
 from harness.errors import Exit, UsageError
 from harness.provision import Provisions
-from reports import matrix, terminal
+from reports.exporters import terminal
 from reports.files import write_run
+from reports.listings import matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.processes import Processes
     from harness.run import Job
-    from reports.audited import Audit, Check
     from reports.format import Plan, Run
+    from reports.record.audited import Audit, Check
 
 _AUDIT_S = 60.0
 

@@ -23,7 +23,7 @@ from tests.audit.forks import Forked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reports.audited import Audit
+    from reports.record.audited import Audit
     from tests.audit.broken import Flaw
 
 ROOT = Path(__file__).parents[2]

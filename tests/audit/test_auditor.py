@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.audit.subject import Subject
-    from reports.audited import Audit, Check
+    from reports.record.audited import Audit, Check
     from tests.audit.bench import Bench
 
 HERE: Final = frozenset({1, 2, 3, 4, 5, 6, 8, 9, 13, 16})

@@ -15,7 +15,7 @@ import redis
 from backends import discovery
 from harness import counters
 from harness.arms import App, Arm
-from reports import layers
+from reports.trials import layers
 from tests.backends.variants import url_of
 
 if TYPE_CHECKING:

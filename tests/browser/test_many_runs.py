@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it publishes no types
 
-from reports import history_html, side_by_side_html
-from reports.compared import across
-from reports.history import LeftOut, history
-from reports.side_by_side import Side, SideBySide
+from reports.exporters import history_html, side_by_side_html
+from reports.judging.compared import across
+from reports.judging.history import LeftOut, history
+from reports.listings.side_by_side import Side, SideBySide
 from tests.browser.conftest import Opened
 from tests.reports import two_days
 from tests.reports.synthetic import EVIL

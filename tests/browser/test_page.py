@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it publishes no types
 
-from reports import html
+from reports.exporters import html
 from tests.browser.conftest import Opened
 from tests.browser.rich import SCENARIO
 from tests.reports import synthetic_audits, synthetic_judged

@@ -21,7 +21,7 @@ from harness.errors import ComponentError, UsageError
 from harness.processes import Processes
 from harness.requirements import RefusedError
 from harness.shelf import Hold
-from reports.judgement import Revision
+from reports.record.judgement import Revision
 from tests.harness.checkouts import Checkout
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import pytest
 
 from harness.compare import compare
 from harness.errors import Exit, MeasurementError, UsageError
-from reports import schemas, units
+from reports import schemas
 from reports.files import RunUnreadable, read_run, write_run
 from reports.format import Arm
+from reports.words import units
 from tests.harness.command import session_bench
 from tests.reports.two_runs import FORBIDS, NONE, POSTGRES, REDIS, alter, figures, interleaved, run, steady, trial
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness import counts_file
 from harness.errors import UsageError
-from reports.counts import STEPS, Counts, StepCounts, is_more
+from reports.record.counts import STEPS, Counts, StepCounts, is_more
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from harness import counts_file, exact, provision, variants
 from harness.errors import MeasurementError
 from harness.hand import Hand
 from harness.provision import Entrant
-from reports.counts import STEPS, Counts, StepCounts, changes, is_more
-from reports.judgement import CountChange
+from reports.record.counts import STEPS, Counts, StepCounts, changes, is_more
+from reports.record.judgement import CountChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

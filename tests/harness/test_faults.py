@@ -21,7 +21,7 @@ from harness.link import between
 from harness.servers.docker import Container
 from harness.servers.server import discover, provide
 from harness.servers.wheel import Embedded
-from reports.faulted import Fault
+from reports.record.faulted import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.link import Link
     from harness.processes import Processes
     from harness.servers.kind import Running
-    from reports.faulted import FaultKind
+    from reports.record.faulted import FaultKind
 
 _logger = logging.getLogger(__name__)
 

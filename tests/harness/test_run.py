@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 import pytest
 
-from reports import decision_json, stats, tables
+from reports import stats
+from reports.exporters import decision_json
 from reports.files import read_run, read_trials
+from reports.record import tables
 from tests.harness.command import MEASURED, OPEN, QUICK, session_bench
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.recorded_blocks import read_blocks
+from reports.record.recorded_blocks import read_blocks
 from tests.harness.command import session_bench
 
 if TYPE_CHECKING:

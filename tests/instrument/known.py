@@ -18,8 +18,8 @@ from harness import machine
 from harness.generator import Generator
 from harness.plan import Phases
 from harness.scenarios import Scenario
-from reports import tables
 from reports.format import Load, Plan
+from reports.record import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harness.load import spool
-from reports import stats, tables
+from reports import stats
+from reports.record import tables
 from tests.instrument import known
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import reports
-from reports.terminal import Report
+from reports.exporters.terminal import Report
 from tests.reports import synthetic, synthetic_faults, synthetic_open
 
 if TYPE_CHECKING:

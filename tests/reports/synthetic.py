@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, tables, verdict
-from reports.environment import Environment
+from reports import stats, verdict
 from reports.files import write_run, write_trial
 from reports.format import Arm, Load, Plan, Run, Server, Trial, Variant, Verdict
+from reports.record import tables
+from reports.record.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

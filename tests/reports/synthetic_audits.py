@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.audited import Audit, Check, Checked, Exchange, State
 from reports.files import write_run
 from reports.format import Load, Plan, Run, Variant
+from reports.record.audited import Audit, Check, Checked, Exchange, State
 from tests.reports import synthetic, synthetic_told
 
 if TYPE_CHECKING:

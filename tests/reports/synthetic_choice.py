@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, told
+from reports import stats
 from reports.format import Arm, Figures, Load, Plan, Run, Trial, Variant, Verdict
+from reports.judging import told
 from tests.reports import synthetic
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports import stats
 from reports.format import Arm, Capacity, Figures, Load, Plan, Run, Trial, Variant, Verdict
-from reports.relayed import Relayed
+from reports.record.relayed import Relayed
 from tests.reports import synthetic
 
 if TYPE_CHECKING:

@@ -8,16 +8,18 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports import outages, stats, tables
-from reports.faulted import Fault
+from reports import stats
 from reports.files import write_run, write_trial
 from reports.format import Arm, Load, Run, Trial, Verdict
+from reports.record import tables
+from reports.record.faulted import Fault
+from reports.trials import outages
 from tests.reports import synthetic_open
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.faulted import FaultKind
+    from reports.record.faulted import FaultKind
 
 RATE_PER_S = 80.0
 USERS = 48

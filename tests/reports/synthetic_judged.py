@@ -6,11 +6,11 @@ import math
 import random
 from typing import TYPE_CHECKING
 
-from reports import judge
 from reports.files import write_run, write_trial
 from reports.format import Arm, Figures, Load, Plan, Run, Trial, Variant, Verdict
-from reports.judge import Pair
-from reports.judgement import CountChange, Judgement, Revision
+from reports.judging import judge
+from reports.judging.judge import Pair
+from reports.record.judgement import CountChange, Judgement, Revision
 from tests.reports import synthetic
 
 if TYPE_CHECKING:

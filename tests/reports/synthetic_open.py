@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reports import stats, tables
+from reports import stats
 from reports.files import write_run, write_trial
 from reports.format import (
     Arm,
@@ -26,7 +26,8 @@ from reports.format import (
     StoreOps,
     Trial,
     Verdict,
-)  # fmt: skip
+)
+from reports.record import tables
 from tests.reports import synthetic
 from tests.reports.synthetic import MONGOD, POSTGRES, SERVICE, UNAVAILABLE, VALKEY, Subject, variant
 

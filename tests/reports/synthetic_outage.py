@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports import outages
-from reports.faulted import Fault
+from reports.record.faulted import Fault
+from reports.trials import outages
 from tests.reports import tabled
 
 if TYPE_CHECKING:
-    from reports.faulted import FaultKind
     from reports.format import Verdict
-    from reports.outage import Outage
+    from reports.record.faulted import FaultKind
+    from reports.record.outage import Outage
 
 BEGAN_US = 3_000_000
 LIFTED_US = 4_990_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 
-from reports import stats, told
+from reports import stats
 from reports.format import Arm, Figures, Load, Plan, Run, Trial, Verdict
+from reports.judging import told
 from tests.reports import synthetic
 
 P50 = {"memory": 1_010, "cookie": 1_012, "redis": 1_700, "mongodb": 2_300, "mongodb:driver=pymongo": 2_290}

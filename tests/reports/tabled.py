@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from reports import tables
+from reports.record import tables
 
 SECOND = 1_000_000
 

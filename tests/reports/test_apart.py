@@ -8,10 +8,12 @@ import pytest
 from markdown_it import MarkdownIt
 
 import reports
-from reports import apart, markdown, units, view
-from reports import csv as exported
+from reports.exporters import csv as exported
+from reports.exporters import markdown
+from reports.exporters.html import render
 from reports.files import write_run
-from reports.html import render
+from reports.listings import apart, view
+from reports.words import units
 from tests.reports import synthetic_told
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.format import Run
-    from reports.listings import Listing
+    from reports.listings.listing import Listing
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,13 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import reports
-from reports import audit_json, audit_junit, audit_markdown, bars, canvas, html, ladder, markdown, matrix, palette, view
-from reports import csv as exported
-from reports.audited import MATTERS, STATES, Audit
+from reports.charts import bars, canvas, ladder, palette
+from reports.exporters import audit_json, audit_junit, audit_markdown, html, markdown
+from reports.exporters import csv as exported
+from reports.exporters.terminal import Report
 from reports.files import read_run, write_run
-from reports.terminal import Report
+from reports.listings import matrix, view
+from reports.record.audited import MATTERS, STATES, Audit
 from tests.reports import synthetic_audits, synthetic_judged
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from reports import paired, stats
-from reports.baseline import over
+from reports import stats
 from reports.format import Arm, Figures, Trial, Verdict
-from reports.record import Interval
+from reports.judging import paired
+from reports.judging.baseline import over
+from reports.record.model import Interval
 from tests.reports.tabled import SECOND, request, requests, resources, sample
 
 P50 = "p50_us"

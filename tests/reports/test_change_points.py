@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from reports import change_points
-from reports.change_points import ALARMS, FEWEST_BETWEEN, FEWEST_RUNS, changes, penalty
+from reports.judging import change_points
+from reports.judging.change_points import ALARMS, FEWEST_BETWEEN, FEWEST_RUNS, changes, penalty
 
 
 def levels(dice: np.random.Generator, *runs: tuple[int, float]) -> list[float]:

@@ -11,7 +11,11 @@ from matplotlib.collections import LineCollection
 from PIL import Image
 
 import reports
-from reports import bars, canvas, outline, palette, stats, tables, timeline, units
+from reports import stats
+from reports.charts import bars, canvas, palette, timeline
+from reports.record import tables
+from reports.trials import outline
+from reports.words import units
 from tests.reports import synthetic
 
 if TYPE_CHECKING:

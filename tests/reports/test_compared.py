@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from reports.between import between, told
-from reports.compared import across, same
 from reports.format import Arm, Run, Verdict
-from reports.judge import Rules, judge
-from reports.judgement import Comparison, CountChange, Judgement, Revision
-from reports.pairs import pairs_of
+from reports.judging.between import between, told
+from reports.judging.compared import across, same
+from reports.judging.judge import Rules, judge
+from reports.judging.pairs import pairs_of
+from reports.record.judgement import Comparison, CountChange, Judgement, Revision
 from tests.reports import synthetic
 from tests.reports.two_runs import (
     BESIDE,

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import correctness, findings, markdown
-from reports.audited import Checked
-from reports.correctness import Tally
+from reports.exporters import markdown
 from reports.format import Arm
+from reports.listings import correctness, findings
+from reports.listings.correctness import Tally
+from reports.record.audited import Checked
 from tests.reports import synthetic_audits, synthetic_told
 from tests.reports.conftest import in_terminal
 

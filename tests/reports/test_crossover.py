@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from reports import canvas, charts, crossover, crossover_chart, crossover_listing, findings, grids, view
-from reports import csv as exported
-from reports.audited import Audit
-from reports.crossover import Reach, order, reach, without_distance
+from reports.charts import canvas, crossover_chart, gallery
+from reports.exporters import csv as exported
+from reports.exporters import grids
 from reports.format import Capacity
-from reports.listings import Struck
-from reports.relayed import RelayCost
-from reports.units import MISSING, Written
+from reports.listings import crossover, crossover_listing, findings, view
+from reports.listings.crossover import Reach, order, reach, without_distance
+from reports.listings.listing import Struck
+from reports.record.audited import Audit
+from reports.record.relayed import RelayCost
+from reports.words.units import MISSING, Written
 from tests.reports import synthetic_distance as synthetic
 from tests.reports.synthetic import EVIL
 from tests.reports.synthetic_audits import check
@@ -26,7 +28,7 @@ from tests.reports.test_charts import SVG
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reports.canvas import Chart
+    from reports.charts.canvas import Chart
     from reports.format import Run
 
 
@@ -35,7 +37,7 @@ def drawn(run: Run) -> Chart | None:
         on = crossover_chart.draw(run, view.caption(run))
         if on is None:
             return None
-        return on.finish(crossover_chart.how(run), crossover_chart.describe(run), charts.colours(run))
+        return on.finish(crossover_chart.how(run), crossover_chart.describe(run), gallery.colours(run))
 
 
 def steady(rtt_ms: float) -> tuple[float, float]:

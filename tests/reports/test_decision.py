@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reports import markdown, needs_contest, needs_metrics
-from reports.audited import Audit, Checked
-from reports.decision import decision
+from reports.choice import needs_contest, needs_metrics
+from reports.choice.decision import decision
+from reports.exporters import markdown
 from reports.format import Capacity, Objective
+from reports.record.audited import Audit, Checked
 from tests.reports import (
     synthetic,
     synthetic_audits,
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from reports.choice.decision import Decision
+    from reports.choice.needs import Answer
     from reports.data import Recorded
-    from reports.decision import Decision
     from reports.format import Run
-    from reports.needs import Answer
 
 SLO = Objective(text="p99<20ms", limits={"p99_us": 20_000})
 MEASURED = ("p99", "p50", "capacity", "throughput", "app-cpu", "cpu", "memory")

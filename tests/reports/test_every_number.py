@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import html
+from reports.exporters import html
 from tests.reports import synthetic_audits
 from tests.reports.numbers import check
 from tests.reports.page import Page

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from reports import canvas, matrix, paired, palette, struck, tradeoff, units
-from reports.decision import decision
+from reports.charts import canvas, palette, tradeoff
+from reports.choice.decision import decision
 from reports.files import read_run
+from reports.judging import paired
+from reports.listings import matrix, struck
+from reports.words import units
 from tests.reports import (
     synthetic_audits,
     synthetic_choice,
@@ -26,10 +29,10 @@ from tests.reports import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from reports.choice.decision import Decision
+    from reports.choice.needs import Figure
     from reports.data import Recorded
-    from reports.decision import Decision
     from reports.format import Run
-    from reports.needs import Figure
 
 REFERENCE: Final = Path(__file__).parents[2] / "results" / "reference"
 NUMBER: Final = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")

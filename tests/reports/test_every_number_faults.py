@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import canvas, charts, html, outage_chart, outage_listing, palette
+from reports.charts import canvas, gallery, outage_chart, palette
+from reports.exporters import html
+from reports.listings import outage_listing
 from tests.reports.numbers import check
 from tests.reports.test_charts import SVG
 
 if TYPE_CHECKING:
-    from reports.canvas import Chart
+    from reports.charts.canvas import Chart
     from reports.data import Recorded
-    from reports.outage import Outage
+    from reports.record.outage import Outage
     from tests.reports.page import Page
 
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 def drawn(harmed: Recorded) -> list[Chart]:
     with canvas.paper():
         return [
-            on.finish(outage_chart.HOW, said, charts.colours(harmed.run), "fault")
+            on.finish(outage_chart.HOW, said, gallery.colours(harmed.run), "fault")
             for on, said in outage_chart.draw(harmed, palette.styles(harmed.run))
         ]
 

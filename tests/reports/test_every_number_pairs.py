@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import charts, history_html, html, side_by_side_html, units
+from reports.charts import gallery
 from reports.data import Recorded
+from reports.exporters import history_html, html, side_by_side_html
 from reports.files import write_run
-from reports.history import history
-from reports.judgement import Tolerance
+from reports.judging.history import history
+from reports.record.judgement import Tolerance
+from reports.words import units
 from tests.reports import synthetic_distance, synthetic_judged, two_days
 from tests.reports.numbers import check, known
 from tests.reports.test_side_by_side import beside, two
@@ -20,7 +22,7 @@ from tests.reports.test_side_by_side import beside, two
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.canvas import Chart
+    from reports.charts.canvas import Chart
     from reports.format import Run
     from tests.reports.page import Page
 
@@ -68,7 +70,7 @@ def ends(page: Page, key: str) -> set[str]:
 def drawn(run: Run, folder: Path) -> list[Chart]:
     """Return the charts that a run has without the tables of its trials."""
     write_run(folder, run)
-    return list(charts.draw(Recorded(folder, run)))
+    return list(gallery.draw(Recorded(folder, run)))
 
 
 def test_every_figure_of_two_runs_is_in_the_data_of_either() -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import html
-from reports.marks import Mark
-from reports.units import Written
+from reports.charts.marks import Mark
+from reports.exporters import html
+from reports.words.units import Written
 from tests.reports import synthetic_sizes
 from tests.reports.numbers import check
 from tests.reports.test_sizes import drawn

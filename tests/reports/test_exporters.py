@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markdown_it import MarkdownIt
 
-from reports import audit_json, judged_json, markdown, stats, view
-from reports import csv as exported
+from reports import stats
+from reports.exporters import audit_json, judged_json, markdown
+from reports.exporters import csv as exported
 from reports.format import Run
-from reports.frame_columns import TABLES
+from reports.listings import view
+from reports.tidy.frame_columns import TABLES
 from tests.reports import (
     synthetic_audits,
     synthetic_distance,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from reports import fingerprint
-from reports.environment import Environment
 from reports.files import read_run
-from reports.fingerprint import Difference
 from reports.format import Load, Plan, Server, Variant
+from reports.judging import fingerprint
+from reports.judging.fingerprint import Difference
+from reports.record.environment import Environment
 from tests.reports.two_runs import BESIDE, FORBIDS, POSTGRES, REDIS, changed, run
 
 REFERENCE = read_run(Path(__file__).parents[2] / "results" / "reference").model_copy(update={"trials": []})

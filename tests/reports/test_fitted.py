@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reports import audit_markdown, markdown, pull_request, stats, told
-from reports.fitted import MOST, fitted
+from reports import stats
+from reports.exporters import audit_markdown, markdown, pull_request
+from reports.exporters.fitted import MOST, fitted
 from reports.format import Arm
+from reports.judging import told
 from tests.reports import synthetic, synthetic_audits, synthetic_judged
 from tests.reports.two_runs import NONE, figures, run, trial
 

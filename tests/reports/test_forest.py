@@ -6,8 +6,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from reports import blocks, canvas, forest, sentences, units
-from reports.palette import styles
+from reports.charts import canvas, forest
+from reports.charts.palette import styles
+from reports.listings import blocks
+from reports.words import measures, units
 from tests.reports import synthetic_judged
 from tests.reports.test_charts import SVG
 
@@ -31,7 +33,7 @@ def test_every_change_is_told_with_its_interval_and_goes_with_its_pair() -> None
     assert len(chart.marks) == len(measured) == 9
     for mark, (pair, metric) in zip(chart.marks, measured, strict=True):
         assert metric.change is not None
-        assert (mark.variant, mark.what, mark.unit) == (pair.name, sentences.measure(metric.metric).name, "%")
+        assert (mark.variant, mark.what, mark.unit) == (pair.name, measures.measure(metric.metric).name, "%")
         assert isinstance(mark.figure, units.Written)
         assert isinstance(mark.reach, units.Written)
         assert (mark.figure.value, mark.reach.value, mark.reach.to) == (
@@ -53,7 +55,7 @@ def test_every_block_is_told() -> None:
         chart = on.finish("", "", {})
     assert chart.variant == "redis"
     changes = {
-        f"{sentences.measure(metric.metric).name} in block {number}": change
+        f"{measures.measure(metric.metric).name} in block {number}": change
         for metric in forest.measured(pair)
         for number, change in enumerate(blocks.by_block(metric.base, metric.head), 1)
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import reports
 from reports.files import RunUnreadable, read_run, trial_folder, write_atomically, write_run
 from reports.format import SCHEMA_VERSION, Figures, Run, Trial
-from reports.tables import read_requests, read_resources
+from reports.record.tables import read_requests, read_resources
 from tests.reports import synthetic
 
 if TYPE_CHECKING:

@@ -10,11 +10,14 @@ import pandas as pd
 import pytest
 
 import reports
-from reports import csv, rows, stats, tables
+from reports import stats
 from reports.data import Recorded
+from reports.exporters import csv
 from reports.files import write_run
 from reports.format import Arm, Verdict
-from reports.frame_columns import METRICS, TABLES
+from reports.record import tables
+from reports.tidy import rows
+from reports.tidy.frame_columns import METRICS, TABLES
 from tests.reports import (
     synthetic,
     synthetic_audits,

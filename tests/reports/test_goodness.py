@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import goodness
+from reports.trials import goodness
 
 scipy_stats: Any = pytest.importorskip("scipy.stats")
 

@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 
 from harness.history import show
-from reports import history_html, schemas
-from reports import history_listing as listing
+from reports import schemas
+from reports.exporters import history_csv, history_html
 from reports.format import Arm
-from reports.history import History, LeftOut, history
+from reports.judging.history import History, LeftOut, history
+from reports.listings import history_listing as listing
 from tests.reports import synthetic_audits, synthetic_judged, two_days
 from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
@@ -223,7 +224,7 @@ def test_a_terminal_has_room_for_it(told: History, golden: Callable[[str, str], 
 
 
 def test_csv(told: History, golden: Callable[[str, str], None]) -> None:
-    text = listing.table(told)
+    text = history_csv.table(told)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == 18 * 3 * 4
     row = next(
@@ -232,7 +233,7 @@ def test_csv(told: History, golden: Callable[[str, str], None]) -> None:
     assert float(row["changed"]) == pytest.approx(0.09, abs=0.03)
     assert float(row["over_baseline_low"]) < float(row["over_baseline"]) < float(row["over_baseline_high"])
     few = history("x", named(short(2)))
-    golden("history.csv", listing.table(few))
+    golden("history.csv", history_csv.table(few))
 
 
 def test_json_is_as_its_schema_says(told: History) -> None:
@@ -291,7 +292,7 @@ def test_hostile_names_are_only_text() -> None:
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in shown
     assert "\x1b" not in shown
     assert sum(tag == "script" for tag, _ in page.elements) == 1
-    assert EVIL in {row["variant"] for row in csv.DictReader(io.StringIO(listing.table(told)))}
+    assert EVIL in {row["variant"] for row in csv.DictReader(io.StringIO(history_csv.table(told)))}
 
 
 def test_letters_go_on_behind_the_last() -> None:

@@ -18,23 +18,23 @@ from rich.console import Console
 
 import reports
 from harness.history import show
-from reports import (
+from reports.exporters import (
     audit_json,
+    history_csv,
     history_html,
-    history_listing,
     html,
     judged_json,
     markdown,
-    side_by_side,
+    side_by_side_csv,
     side_by_side_html,
 )
-from reports import csv as exported
-from reports.compared import Across, across
+from reports.exporters import csv as exported
 from reports.files import read_run, write_run, write_trial
 from reports.format import Run
-from reports.history import History, LeftOut, history
-from reports.side_by_side import Side, SideBySide
-from reports.text import plain
+from reports.judging.compared import Across, across
+from reports.judging.history import History, LeftOut, history
+from reports.listings.side_by_side import Side, SideBySide
+from reports.words.text import plain
 from tests.reports import (
     synthetic_audits,
     synthetic_distance,
@@ -171,11 +171,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         "distance/report.md": markdown.render(far),
         **{f"distance/{name}": text for name, text in exported.every(far).items()},
         "history/history.html": history_html.render(told, last, drawn),
-        "history/history.csv": history_listing.table(told),
+        "history/history.csv": history_csv.table(told),
         "history/history.json": told.model_dump_json(),
         "compare/compare.html": side_by_side_html.render(beside),
         "compare/compare.md": side_by_side_html.markdown(beside),
-        "compare/compare.csv": side_by_side.table(beside),
+        "compare/compare.csv": side_by_side_csv.table(beside),
         "compare/compare.json": beside.answer.model_dump_json(),
     }
     files |= {name: text.encode() for name, text in texts.items()}

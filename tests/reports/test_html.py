@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reports
-from reports import interactive, palette, units, view
+from reports.charts import palette
+from reports.exporters import interactive
+from reports.listings import view
+from reports.words import units
 from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
 

@@ -9,24 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import judge as judging
-from reports import paired
-from reports.family import blocks_for, holm, smallest_effect
-from reports.judge import (
-    DECIDING,
-    LOOKS,
-    Pair,
-    Rules,
-    blocks_to_settle,
-    family_of,
-    judge,
-    undecided,
-    whole,
-)
-from reports.judgement import Tolerance
+from reports.judging import judge as judging
+from reports.judging import paired
+from reports.judging.family import blocks_for, holm, smallest_effect
+from reports.judging.judge import DECIDING, LOOKS, Pair, Rules, blocks_to_settle, family_of, judge, undecided, whole
+from reports.record.judgement import Tolerance
 
 if TYPE_CHECKING:
-    from reports.judgement import Comparison
+    from reports.record.judgement import Comparison
 
 scipy_stats: Any = pytest.importorskip("scipy.stats")
 

@@ -10,11 +10,14 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import reports
-from reports import advice, forest, interactive, judged, judged_json, pull_request, sentences, units
-from reports import csv as exported
-from reports.counts import is_more
+from reports.charts import forest
+from reports.exporters import csv as exported
+from reports.exporters import interactive, judged, judged_json, pull_request
 from reports.files import read_run
 from reports.format import Load
+from reports.listings import advice, sentences
+from reports.record.counts import is_more
+from reports.words import measures, units
 from tests.reports import synthetic_judged
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.format import Run
-    from reports.judgement import Judgement
+    from reports.record.judgement import Judgement
 
 STATES = {
     "pass": "PASS", "regressed": "REGRESSED", "counts": "REGRESSED", "answers": "REGRESSED",
@@ -180,7 +183,7 @@ def test_the_noise_floor_is_that_of_what_decides() -> None:
             if each.metric == metric and each.smallest_seen is not None
         )
         ends = dict.fromkeys(f"{share:.1f}" for share in seen)
-        assert f"{'–'.join(ends)} % in {sentences.measure(metric).name}" in said  # noqa: RUF001 - a range
+        assert f"{'–'.join(ends)} % in {measures.measure(metric).name}" in said  # noqa: RUF001 - a range
     assert "p99" not in said
 
 
@@ -298,7 +301,7 @@ def test_every_number_on_the_page_is_in_run_json(check: tuple[Run, dict[str, Pat
     found = [(each, judged) for each in raw.comparisons for judged in forest.measured(each)]
     assert len(rows) == len(found) == 9
     for cells, (pair, metric) in zip(rows, found, strict=True):
-        told, change = sentences.measure(metric.metric), metric.change
+        told, change = measures.measure(metric.metric), metric.change
         assert change is not None
         text = [cell.text for cell in cells]
         assert text[:2] == [pair.name, f"{told.name} {told.unit}"]
@@ -316,7 +319,7 @@ def test_every_number_on_the_page_is_in_run_json(check: tuple[Run, dict[str, Pat
     assert len(every) == 12 * len(found)
     at = {(row[0].text, row[1].text.rpartition(" ")[0], row[2].text): row for row in every}
     for pair, metric in found:
-        told = sentences.measure(metric.metric)
+        told = measures.measure(metric.metric)
         for block, (base, head) in enumerate(zip(metric.base, metric.head, strict=True), 1):
             cells = at[pair.name, told.name, str(block)]
             assert [cell.text for cell in cells[3:5]] == [told.write(base), told.write(head)]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports import junit
+from reports.exporters import junit
 from tests.reports import synthetic_judged
 
 if TYPE_CHECKING:

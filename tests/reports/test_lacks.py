@@ -10,15 +10,15 @@ import typer
 
 import harness
 from harness import cli, faults, objective, scenarios
-from reports import lacks
-from reports.faulted import Fault
+from reports.choice import lacks
 from reports.format import Load, Objective
+from reports.record.faulted import Fault
 from tests.reports import synthetic, synthetic_audits, synthetic_choice, synthetic_distance, synthetic_open
 from tests.reports.synthetic_choice import APART
 
 if TYPE_CHECKING:
+    from reports.choice.lacks import Lack
     from reports.format import Run
-    from reports.lacks import Lack
 
 VERBS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 BARE = {"none": (1.0, 1.1, 1.2), **APART}

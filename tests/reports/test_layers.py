@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reports.format import LAYERS, ROLES, Figures, StoreOps
-from reports.layers import layers_us, percentile_us, store_ops, with_counted
+from reports.trials.layers import layers_us, percentile_us, store_ops, with_counted
 
 
 def figures(at_least: list[str] | None = None) -> Figures:

@@ -20,8 +20,8 @@ HEAVY = ("matplotlib", "scipy", "pandas", "jinja2", "rich")
         ("reports.stats", (*HEAVY, "pyarrow")),
         ("reports.verdict", (*HEAVY, "pyarrow", "numpy")),
         ("reports.data", HEAVY),
-        ("reports.terminal", ("matplotlib", "scipy", "pandas", "jinja2", "pyarrow")),
-        ("reports.html", ("scipy", "pandas", "matplotlib.pyplot")),
+        ("reports.exporters.terminal", ("matplotlib", "scipy", "pandas", "jinja2", "pyarrow")),
+        ("reports.exporters.html", ("scipy", "pandas", "matplotlib.pyplot")),
     ],
 )
 def test_importing_loads_no_more_than_it_needs(module: str, heavy: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports.format import Figures, StoreOps
-from reports.limits import Tried, limiting
+from reports.trials.limits import Tried, limiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

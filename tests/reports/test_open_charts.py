@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from reports import breakdown, canvas, findings, intervals, ladder, palette, tables, view
+from reports.charts import breakdown, canvas, intervals, ladder, palette
+from reports.listings import findings, view
+from reports.record import tables
 from tests.reports.test_charts import texts
 
 if TYPE_CHECKING:

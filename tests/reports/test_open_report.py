@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reports
-from reports import (
-    canvas,
-    details,
-    findings,
-    intervals,
-    markdown,
-    palette,
-    stats,
-    units,
-    view,
-)
-from reports import csv as exported
+from reports import stats
+from reports.charts import canvas, intervals, palette
+from reports.exporters import csv as exported
+from reports.exporters import markdown
 from reports.files import write_run
 from reports.format import LAYERS, Run, Verdict
+from reports.listings import details, findings, view
+from reports.words import units
 from tests.reports import synthetic, synthetic_open
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page

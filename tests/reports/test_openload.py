@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reports import stats, tables
+from reports import stats
 from reports.format import Figures, Load
+from reports.record import tables
 from reports.verdict import growth_limit
 from tests.reports.tabled import SECOND, arrival, requests, unsent
 

@@ -11,10 +11,15 @@ from PIL import Image
 from rich.console import Console
 
 import reports
-from reports import canvas, charts, grids, outage_bins, outage_chart, outage_listing, palette, tables, units
-from reports.columns import NULL, ints, start_us
-from reports.faulted import Fault
-from reports.text import markdown as escaped
+from reports.charts import canvas, gallery, outage_chart, palette
+from reports.exporters import grids
+from reports.listings import outage_listing
+from reports.record import tables
+from reports.record.columns import NULL, ints, start_us
+from reports.record.faulted import Fault
+from reports.trials import outage_bins
+from reports.words import units
+from reports.words.text import markdown as escaped
 from tests.reports import synthetic_faults, synthetic_outage, tabled
 from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
@@ -25,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reports.canvas import Chart
+    from reports.charts.canvas import Chart
     from reports.data import Recorded
     from reports.format import Run
-    from reports.listings import Listing
+    from reports.listings.listing import Listing
 
 
 def everything(run: Run) -> list[Listing]:
@@ -48,7 +53,7 @@ def in_terminal(listings: list[Listing], width: int) -> str:
 def drawn(recorded: Recorded) -> list[Chart]:
     with canvas.paper():
         return [
-            on.finish(outage_chart.HOW, said, charts.colours(recorded.run))
+            on.finish(outage_chart.HOW, said, gallery.colours(recorded.run))
             for on, said in outage_chart.draw(recorded, palette.styles(recorded.run))
         ]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.audited import Checked
 from reports.format import OUTCOMES
-from reports.outage import Outage, errors, stage
+from reports.record.audited import Checked
+from reports.record.outage import Outage, errors, stage
 from tests.reports import synthetic_outage as synthetic
 from tests.reports import tabled
 from tests.reports.synthetic_outage import ANSWERED_US, BEGAN_US, DEADLINE_MS, RECOVERED_US, App, judged, rows, seen
@@ -16,7 +16,7 @@ from tests.reports.synthetic_outage import ANSWERED_US, BEGAN_US, DEADLINE_MS, R
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reports.faulted import FaultKind
+    from reports.record.faulted import FaultKind
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import paired
+from reports.judging import paired
 
 scipy_stats: Any = pytest.importorskip("scipy.stats")
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from reports.format import Arm, Figures, Trial, Verdict
-from reports.judge import judge
-from reports.judgement import Tolerance
-from reports.pairs import name_of, pairs_of
-from reports.told import told
+from reports.judging.judge import judge
+from reports.judging.pairs import name_of, pairs_of
+from reports.judging.told import told
+from reports.record.judgement import Tolerance
 
 CPU = "app_cpu_us_per_request"
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from reports import crossover, policies
-from reports.judgement import Told
-from reports.record import Interval
+from reports.listings import crossover, policies
+from reports.record.judgement import Told
+from reports.record.model import Interval
 from tests.reports import synthetic, synthetic_distance
 
 NAMES = ("redis:conflict=reject,driver=sync", "redis:write=always", "redis", "redis:driver=sync", "http:slide=always")

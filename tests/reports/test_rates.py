@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import paired
-from reports.family import Rules
 from reports.files import RunUnreadable
-from reports.judge import DECIDING, TOLERANCES, Pair, judge, undecided
-from reports.rates import Cell, lines, rates, tails
-from reports.recorded_blocks import Block, RecordedBlocks, read_blocks, write_blocks
+from reports.judging import paired
+from reports.judging.family import Rules
+from reports.judging.judge import DECIDING, TOLERANCES, Pair, judge, undecided
+from reports.judging.rates import Cell, lines, rates, tails
+from reports.record.recorded_blocks import Block, RecordedBlocks, read_blocks, write_blocks
 from tests.reports.synthetic import ENVIRONMENT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.judgement import Comparison
+    from reports.record.judgement import Comparison
 
 MEMORY = {0.0: 0.05, 0.03: 0.03, 0.10: 0.03}
 """Planted share to the noise of its blocks."""

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import needs_contest
-from reports.judgement import Told
-from reports.metrics import LEVEL, TOLERANCES, effective, log_ratios, shown
-from reports.needs_metrics import APP_CPU, CPU, speed, throughput
-from reports.needs_relations import FEWEST_FOR_RANGES, Relations
-from reports.record import Interval
+from reports.choice import needs_contest
+from reports.choice.needs_metrics import APP_CPU, CPU, speed, throughput
+from reports.choice.needs_relations import FEWEST_FOR_RANGES, Relations
+from reports.judging.metrics import LEVEL, TOLERANCES, effective, log_ratios, shown
+from reports.record.judgement import Told
+from reports.record.model import Interval
 from tests.reports import synthetic_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reports.choice.needs_metrics import Metric
     from reports.format import Run
-    from reports.needs_metrics import Metric
 
 Seen = dict[int, tuple[float, bool]]
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from reports import audit_json, between, decision_json, judged_json, schemas
-from reports.compared import across
-from reports.frame_columns import TABLES
+from reports import schemas
+from reports.exporters import audit_json, decision_json, judged_json
+from reports.judging import between
+from reports.judging.compared import across
+from reports.tidy.frame_columns import TABLES
 from tests.reports import synthetic_audits, synthetic_judged, two_days
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from reports.judge import DECIDING, lag_apart, sentinel, sentinel_out, whole
-from reports.judgement import Tolerance
+from reports.judging.judge import DECIDING, lag_apart, sentinel, sentinel_out, whole
+from reports.record.judgement import Tolerance
 from tests.reports.test_judge import QUIET, SLOWER, one, pair
 
 if TYPE_CHECKING:
-    from reports.judgement import Comparison
+    from reports.record.judgement import Comparison
 
 P50 = DECIDING[1]
 WORST = {"REGRESSED": 3, "INVALID": 2, "INCONCLUSIVE": 1, "PASS": 0}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from reports import side_by_side, side_by_side_html
-from reports.compared import across
-from reports.history_listing import TIMES
-from reports.side_by_side import Side, SideBySide
+from reports.exporters import side_by_side_csv, side_by_side_html
+from reports.judging.compared import across
+from reports.listings.history_listing import TIMES
+from reports.listings.side_by_side import Side, SideBySide
 from tests.reports import two_days
 from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
@@ -50,14 +50,14 @@ def refused() -> SideBySide:
 
 def test_advice_in_markdown_and_csv(advised: SideBySide, golden: Callable[[str, str], None]) -> None:
     golden("compare-advisory.md", side_by_side_html.markdown(advised))
-    golden("compare-advisory.csv", side_by_side.table(advised))
+    golden("compare-advisory.csv", side_by_side_csv.table(advised))
 
 
 def test_a_refusal_in_markdown_and_csv(refused: SideBySide, golden: Callable[[str, str], None]) -> None:
     text = side_by_side_html.markdown(refused)
     golden("compare-refused.md", text)
     assert "change" not in text
-    rows = list(csv.DictReader(io.StringIO(side_by_side.table(refused))))
+    rows = list(csv.DictReader(io.StringIO(side_by_side_csv.table(refused))))
     assert {row["kind"] for row in rows} == {"refused"}
     assert not any(row["change"] for row in rows)
 
@@ -87,7 +87,8 @@ def test_the_figures_are_those_of_the_runs(advised: SideBySide) -> None:
     assert answer.change is not None
     assert redis[-1].text == f"+{answer.change * 100:.1f}"
     assert answer.change == pytest.approx(0.1, abs=0.01)
-    rows = {(row["variant"], row["metric"]): row for row in csv.DictReader(io.StringIO(side_by_side.table(advised)))}
+    table = csv.DictReader(io.StringIO(side_by_side_csv.table(advised)))
+    rows = {(row["variant"], row["metric"]): row for row in table}
     found = rows["redis", "p50_us"]
     assert float(found["a_median"]) == pytest.approx(1_000, rel=0.01)
     assert (
@@ -112,7 +113,7 @@ def test_variants_that_only_one_has_and_trials_that_do_not_count() -> None:
     assert "Only A has postgres." in text
     assert "6 of 12 trials FAILED" in text
     assert "6 of 12 trials INVALID" in text
-    rows = {(row["variant"], row["metric"]): row for row in csv.DictReader(io.StringIO(side_by_side.table(shown)))}
+    rows = {(row["variant"], row["metric"]): row for row in csv.DictReader(io.StringIO(side_by_side_csv.table(shown)))}
     assert rows["redis", "p50_us"]["b_median"] == ""
     assert rows["postgres", "p50_us"]["a_median"] != ""
 

@@ -11,23 +11,13 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
-from reports import (
-    canvas,
-    charts,
-    decision,
-    details,
-    findings,
-    grids,
-    lines,
-    palette,
-    sizes,
-    sizes_chart,
-    sizes_listing,
-    view,
-)
-from reports.audited import Audit
-from reports.listings import Struck
-from reports.units import MISSING
+from reports.charts import canvas, gallery, lines, palette, sizes_chart
+from reports.choice import decision
+from reports.exporters import grids
+from reports.listings import details, findings, sizes, sizes_listing, view
+from reports.listings.listing import Struck
+from reports.record.audited import Audit
+from reports.words.units import MISSING
 from tests.reports import synthetic_sizes as synthetic
 from tests.reports.synthetic import EVIL
 from tests.reports.synthetic_audits import check
@@ -36,7 +26,7 @@ from tests.reports.test_charts import SVG
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reports.canvas import Canvas, Chart
+    from reports.charts.canvas import Canvas, Chart
     from reports.format import Figures, Run
 
 COOKIES = ("cookie", "cookie:encrypted=true")
@@ -51,7 +41,7 @@ def drawn(run: Run) -> Chart:
     on = on_paper(run)
     assert on is not None
     with canvas.paper():
-        return on.finish(sizes_chart.HOW, sizes_chart.describe(run), charts.colours(run))
+        return on.finish(sizes_chart.HOW, sizes_chart.describe(run), gallery.colours(run))
 
 
 def of(run: Run, variant: str, step: str) -> list[Figures]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import stationarity
+from reports.trials import stationarity
 
 scipy_stats: Any = pytest.importorskip("scipy.stats")
 Floats = np.ndarray[Any, np.dtype[np.float64]]

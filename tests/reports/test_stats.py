@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import columns, quantiles, stats, tables
+from reports import stats
 from reports.format import OUTCOMES, Arm, Load, Trial, Verdict
+from reports.record import columns, tables
+from reports.trials import quantiles
 from tests.reports.tabled import SECOND, arrival, request, requests, resources, sample, unsent
 
 TIMES = st.integers(0, 10_000_000)

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from reports import canvas, palette, tradeoff
+from reports.charts import canvas, palette, tradeoff
+from reports.charts.tradeoff_labels import Box, Point, places
 from reports.format import Capacity
-from reports.tradeoff_labels import Box, Point, places
 from tests.reports import synthetic, synthetic_audits, synthetic_choice
 from tests.reports.synthetic_choice import APART
 
 if TYPE_CHECKING:
-    from reports.canvas import Canvas
+    from reports.charts.canvas import Canvas
     from reports.data import Recorded
     from reports.format import Run
 

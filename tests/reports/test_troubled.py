@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reports
-from reports import audit_junit, canvas, history_html, junit, pull_request, side_by_side_html, stats
-from reports.compared import across
+from reports import stats
+from reports.charts import canvas
+from reports.exporters import audit_junit, history_html, junit, pull_request, side_by_side_html
 from reports.files import write_run, write_trial
 from reports.format import Verdict
-from reports.history import history
-from reports.side_by_side import Side, SideBySide
+from reports.judging.compared import across
+from reports.judging.history import history
+from reports.listings.side_by_side import Side, SideBySide
 from tests.reports import synthetic_audits, synthetic_judged, synthetic_open, two_days
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reports import text, units
+from reports.words import text, units
 from tests.reports.synthetic import EVIL
 
 

@@ -1,0 +1,1 @@
+"""The charts, one file per kind, drawn once as PNG and SVG."""

@@ -1,0 +1,1 @@
+"""One file per exporter: terminal, Markdown, CSV, page, JUnit, JSON."""

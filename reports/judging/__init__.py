@@ -1,0 +1,1 @@
+"""What is told apart: pairs over blocks, tests, verdicts, two runs, many runs."""

@@ -1,0 +1,1 @@
+"""The parts of a recorded run's schema, and its tables on disk."""

@@ -1,0 +1,1 @@
+"""A run as tidy tables: their columns, their rows, and pandas frames."""

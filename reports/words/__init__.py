@@ -1,0 +1,1 @@
+"""How quantities, metrics and foreign texts are written, the same in every exporter."""
