@@ -63,12 +63,11 @@ def matrix(run: Run) -> Listing | None:
         rows.append([Struck(label) if name in out else label, *cells])
     below, above = (measure(metric).name for metric in (metrics[0], metrics[-1]))
     where = f"{below} below the diagonal, {above} above it" if below != above else below
-    title = f"Which differ: {where}, in %"
     signs = {sign: meaning for meaning, sign in _SIGNS.items() if any(sign in row[1:] for row in rows)}
     shown = ", ".join(f"{sign} {meaning}" for sign, meaning in signs.items())
-    remark = f"The row over the column{f'; {shown}' if shown else ''}. {_level(run.told)}"
+    remark = f"The row over the column, in %: {where}{f'; {shown}' if shown else ''}. {_level(run.told)}"
     heads = [Head("variant", words=True), *(Head(letter(place)) for place in range(len(names)))]
-    return Listing("told", title, heads, rows, remark)
+    return Listing("told", "Which variants differ", heads, rows, remark)
 
 
 def pairs(run: Run) -> Listing | None:

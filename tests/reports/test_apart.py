@@ -46,11 +46,11 @@ def block_of(text: str, title: str) -> list[str]:
     return lines[start : lines.index("", start)]
 
 
-def test_eight_variants_take_twelve_lines(bench: Run, golden: Callable[[str, str], None]) -> None:
+def test_eight_variants_take_thirteen_lines(bench: Run, golden: Callable[[str, str], None]) -> None:
     text = in_terminal(bench, 80)
     assert max(map(len, text.splitlines())) <= 80
-    lines = block_of(text, "Which differ")
-    assert len(lines) <= 12
+    lines = block_of(text, "Which variants differ")
+    assert len(lines) <= 13
     golden("told-80.txt", "\n".join(lines))
 
 
@@ -87,7 +87,8 @@ def test_one_metric_fills_both_sides() -> None:
     run = synthetic_told.bench()
     run.told = [each for each in run.told if each.metric == "app_cpu_us_per_request"]
     listing = matrix(run)
-    assert listing.title == "Which differ: app CPU, in %"
+    assert listing.remark.startswith("The row over the column, in %: app CPU")
+    assert "diagonal" not in listing.remark
     assert listing.rows[1][1].startswith("+")
     assert listing.rows[0][2].startswith(units.MINUS)
 
@@ -107,7 +108,7 @@ def test_three_blocks_are_one_sentence() -> None:
     assert apart.matrix(run) is None
     assert apart.pairs(run) is None
     for text in (in_terminal(run, 500), markdown.render(run)):
-        assert "Which differ" not in text
+        assert "Which variants differ" not in text
         assert text.count("No two variants are told apart: 3 blocks") == 1
         assert "--profile standard has 12 blocks" in text
 
@@ -121,7 +122,9 @@ def test_a_run_that_told_nothing_says_what_it_said_before() -> None:
 
 def test_markdown_and_page_have_the_square_and_the_page_every_pair(bench: Run) -> None:
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown.render(bench))
-    assert "Which differ: p50 below the diagonal, app CPU above it, in %" in [token.content for token in tokens]
+    said = [token.content for token in tokens]
+    assert "Which variants differ" in said
+    assert [each for each in said if "in %: p50 below the diagonal, app CPU above it; " in each]
     page = Page(render(bench, []))
     assert page.unbalanced == []
     shown = [[cell.text for cell in row] for row in page.tables["told"][1:]]
