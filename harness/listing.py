@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Listing = dict[str, list[dict[str, Any]]]
+
+_LONGEST: Final = 30
+"""Characters of a value before it is parted: what a column of three keeps of eighty."""
 
 
 def collect() -> Listing:
@@ -107,8 +111,14 @@ def _yes(ok: bool, install: str) -> str:  # noqa: FBT001 - reads as its name
 
 def _spell(values: dict[str, Any]) -> str:
     return "  ".join(
-        f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()
+        _parted(f"{name}={str(value).lower() if isinstance(value, bool) else value}") for name, value in values.items()
     )
+
+
+def _parted(text: str) -> str:
+    """Break a long list behind its commas, so that no table cuts a number in two."""
+    lines = textwrap.wrap(text.replace(",", ", "), _LONGEST, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(", ", ",")
 
 
 def _print(console: Console, title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -28,6 +28,7 @@ def test_list_fits_the_terminal(tmp_path: Path, columns: str) -> None:
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= int(columns)
     assert "deadline_ms=1000" in done.stdout
+    assert "4000,10000,100000" in done.stdout, "a table cuts no number in two"
     subjects = done.stdout.partition("Subjects")[2].partition("Scenarios")[0]
     assert "store=memory" in subjects
     assert "Options of every subject: secure=false" in subjects
