@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from reports.words.units import plural
 
 MOST: Final = 65_536
-"""Characters of a comment or a description on GitHub."""
+"""Characters of a description on GitHub, as it counts them: code points, an entity by what is sent.
+
+A comment there may have 262,144 bytes, four for each of them (both measured: github.com/dead-claudia/github-limits),
+and either on GitLab a million characters.
+"""
 _ROWS: Final = (100, 50, 25, 12, 6, 3)
 """So many rows of a table, or lines of a list, are kept: the most that fits."""
 _HEAD: Final = 2
 """Lines of a table that are none of its rows."""
 _OPENED, _CLOSED = "<details>", "</details>"
 _CUT: Final = "…"
+_TICKS: Final = re.compile(r"(?<!\\)`")
 _LONGEST: Final = 4_000
 """Characters of a line where nothing else helps: names may be as long as a file."""
 
@@ -44,11 +50,13 @@ def _shortened(paragraph: str, rows: int, rest: str) -> str:
 
 
 def _clipped(paragraph: str) -> str:
-    """Return a paragraph whose lines have an end; a backslash or an entity that is cut in two stays harmless."""
-    return "\n".join(
-        line if len(line) <= _LONGEST else line[:_LONGEST].rstrip("\\").rpartition(" ")[0] + _CUT
-        for line in paragraph.split("\n")
-    )
+    """Return a paragraph whose lines have an end: no backslash or entity is cut in two, and code is closed."""
+    return "\n".join(line if len(line) <= _LONGEST else _cut(line) for line in paragraph.split("\n"))
+
+
+def _cut(line: str) -> str:
+    whole = line[:_LONGEST].rpartition(" ")[0]
+    return whole + ("`" if len(_TICKS.findall(whole)) % 2 else "") + _CUT
 
 
 def _without_the_last(paragraphs: list[str], rest: str, most: int) -> str:

@@ -27,7 +27,9 @@ def render(run: Run, judgement: Judgement) -> str:
     above = [escaped(versions)] if judgement.differences else []
     parts = [*above, f"## {_MARKS[judgement.state]} {judgement.state} · {escaped(said)}"]
     below = [sentences.about(run, judgement), *([versions] if versions and not above else [])]
-    parts.append("  \n".join(map(escaped, below)))
+    # A link to either commit is what a reader wants; no other is.
+    commits = [each.commit for each in (judgement.base, judgement.head) if each.commit]
+    parts.append("  \n".join(escaped(line, commits) for line in below))
     if reasons := sentences.reasons(judgement, run.comparisons)[1:]:
         parts.append(_bullets(reasons))
     if (counted := sentences.counts(judgement)) is not None:

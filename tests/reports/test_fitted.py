@@ -97,6 +97,12 @@ def test_names_as_long_as_a_file_fit_too() -> None:
     assert not [each for each in [*tokens, *inline] if each.type in {"html_inline", "html_block"}]
 
 
+def test_code_that_is_cut_is_code_still() -> None:
+    cut = fitted(f"# A\n\n- it lacks: `run {'@somebody ' * 2_000}`\n\nthe end\n", "elsewhere", 9_000)
+    tokens = [child for token in MarkdownIt().parse(cut) for child in token.children or []]
+    assert [token.type for token in tokens if "@somebody" in token.content] == ["code_inline"]
+
+
 def test_what_fits_is_left_as_it_is() -> None:
     text = "# One\n\n| a |\n| --- |\n| 1 |\n"
     assert fitted(text, "elsewhere") is text

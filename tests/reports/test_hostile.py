@@ -20,6 +20,7 @@ import reports
 from harness.history import show
 from reports.exporters import (
     audit_json,
+    decision_json,
     history_csv,
     history_html,
     html,
@@ -46,6 +47,7 @@ from tests.reports import (
 from tests.reports.conftest import in_terminal
 from tests.reports.page import Page
 from tests.reports.synthetic import EVIL
+from tests.reports.test_words import noticed
 from tests.reports.two_runs import NONE, POSTGRES, REDIS
 
 if TYPE_CHECKING:
@@ -58,9 +60,11 @@ if TYPE_CHECKING:
 
 HOSTILE = (
     f"=cmd|' /C calc'!A0{EVIL}\n## no\r\n- [l](javascript:alert(4)) ![i](//evil.example/i.png) https://evil.example "
+    "@somebody owner/repo#1 0ddba11c0ffee "
     "</script><!-- ]]>&lt;{{7*7}}{%x%} \N{LEFT-TO-RIGHT ISOLATE}\N{ZERO WIDTH SPACE}\x07\x9b31m </details></svg>'"
 )
-"""HTML, XML, Jinja, Markdown, Rich's markup, mathematics, a formula, an escape, marks that turn the order of text."""
+"""HTML, XML, Jinja, Markdown, Rich's markup, mathematics, a formula, an escape, marks that turn the order of text, and
+what would call somebody or point somewhere where it is posted."""
 SEEN = plain(HOSTILE)
 FREE = frozenset(
     {
@@ -72,6 +76,7 @@ FREE = frozenset(
 """Keys of run.json under which there is text that nobody of ours wrote, or need not have."""
 DRAWN = ("open", "faults", "judged", "audited")
 FOLDERS = (*DRAWN, "distance")
+SHOWN = frozenset({"text", "text_special"})
 _FEW = frozenset({"none", "redis"})
 
 
@@ -190,6 +195,13 @@ def harmless(text: str) -> None:
     assert not {each for each in set(text) - {"\n"} if unicodedata.category(each) in {"Cc", "Cf", "Zl", "Zp"}}
 
 
+def unmeant(text: str) -> str:
+    """Return a text without what may be a link: the two commits that are compared."""
+    for revision in (synthetic_judged.BASE, synthetic_judged.HEAD):
+        text = text.replace(str(revision.commit)[:10], "")
+    return text
+
+
 def squeezed(text: str) -> str:
     """Return a text without blanks: where lines are broken is no matter here."""
     return "".join(text.split())
@@ -224,8 +236,10 @@ def test_markdown_shows_it_as_text(written: Written) -> None:
         kinds = {token.type for token in [*tokens, *inline]}
         assert not kinds & {"html_inline", "html_block", "link_open"}, name
         assert all(str(token.attrs["src"]).startswith("charts/") for token in inline if token.type == "image")
-        said = "".join(child.content for child in inline if child.type in {"text", "text_special"})
-        assert squeezed(SEEN) in squeezed(said), name
+        shown = [[each.content for each in token.children or [] if each.type in SHOWN] for token in tokens]
+        said = "\n".join(map("".join, shown))
+        assert noticed(unmeant(said)) == set(), name
+        assert squeezed(SEEN) in squeezed(said.replace("\N{ZERO WIDTH SPACE}", "")), name
         for head, rule in re.findall(r"^(\| .+ \|)\n(\|[-:| ]+\|)$", text, re.MULTILINE):
             place = text.index(f"{head}\n{rule}")
             rows = text[place:].partition("\n\n")[0].strip().split("\n")
@@ -295,6 +309,7 @@ def test_json_comes_back_as_it_was(written: Written) -> None:
     models: dict[str, type[BaseModel]] = {
         "judged/judgement.json": judged_json.Document, "audited/audit.json": audit_json.Document,
         "history/history.json": History, "compare/compare.json": Across,
+        "open/decision.json": decision_json.Document, "faults/decision.json": decision_json.Document,
     }  # fmt: skip
     found = written.of(".json")
     assert found.keys() == models.keys()

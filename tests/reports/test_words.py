@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import unicodedata
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -20,9 +22,79 @@ def test_plain_text_is_one_line_that_shows_all_it_holds(foreign: str) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"])) | st.just(EVIL))
 def test_markdown_shows_foreign_text_as_it_is(foreign: str) -> None:
-    page = MarkdownIt("gfm-like", {"linkify": False}).render(f"x {text.markdown(foreign)}")
+    page = rendered(f"x {text.markdown(foreign)}").replace("\N{ZERO WIDTH SPACE}", "")
     expected = text.plain(foreign).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert page == f"<p>x {expected.replace(chr(34), '&quot;')}".rstrip() + "</p>\n"
+
+
+NOTICED = {
+    # html-pipeline's filters and GitHub's documentation of what is linked by itself.
+    "mention": r"(?:^|[^a-z0-9_])@[a-z0-9_]",
+    "mail": r"[a-z0-9._+-]+@[a-z0-9_-]+\.[a-z0-9]",
+    "issue": r"#\d|\bgh-\d",
+    "commit": r"(?<![a-z0-9])(?=[0-9]*[a-f])[0-9a-f]{7,40}(?![a-z0-9])",
+    "address": r"://|\bwww\.",
+    # GitLab's, and what both make a picture of.
+    "reference": r"&\d|%[\w\"]",
+    "emoji": r":(?!\d+:)[\w+-]+:",
+}
+
+
+def rendered(written: str) -> str:
+    return MarkdownIt("gfm-like", {"linkify": False}).render(written)
+
+
+def noticed(shown: str) -> set[str]:
+    """Return what GitHub and GitLab would make a link of in a text, or tell somebody of."""
+    return {name for name, pattern in NOTICED.items() if re.search(pattern, shown, re.ASCII | re.IGNORECASE)}
+
+
+@pytest.mark.parametrize(
+    ("foreign", "what"),
+    [
+        ("@somebody", {"mention"}),
+        ("(@group/team)", {"mention"}),
+        ("a@example.org", {"mail"}),
+        ("#123", {"issue"}),
+        ("owner/repo#1", {"issue"}),
+        ("GH-26", {"issue"}),
+        ("https://github.com/owner/repo/issues/1", {"address"}),
+        ("www.example.org", {"address"}),
+        ("4dce7ab0c1", {"commit"}),
+        ("owner/repo@4dce7ab0c1d2e3f405162738495a6b7c8d9e0f10", {"commit"}),
+        ("&3", {"reference"}),
+        ('%"next"', {"reference"}),
+        ("redis:heart:", {"emoji"}),
+    ],
+)
+def test_a_name_tells_nobody_and_is_no_link(foreign: str, what: set[str]) -> None:
+    assert noticed(foreign) == what
+    assert noticed(unescape(rendered(text.markdown(foreign)))) == set()
+
+
+@given(st.text(alphabet='@#!$&%~:/.-+_ "wgh07afzé'))
+def test_nothing_that_is_shown_is_taken_for_a_reference(foreign: str) -> None:
+    shown = unescape(rendered(f"x {text.markdown(foreign)}")).removeprefix("<p>").removesuffix("</p>\n")
+    assert noticed(shown) == set()
+
+
+@pytest.mark.parametrize("name", ["redis:pool=5", "kill@3+2", "12:30:45Z", "1234567890", "95 % of C#", "/srv/data"])
+def test_what_is_no_reference_can_be_copied(name: str) -> None:
+    assert "&#8203;" not in text.markdown(name)
+
+
+def test_a_line_that_gitlab_would_carry_out_is_a_line() -> None:
+    assert text.markdown("/close") == "/&#8203;close"
+    assert text.markdown("/assign @somebody") == "/&#8203;assign @&#8203;somebody"
+
+
+def test_backslashes_keep_gitlab_from_its_other_references() -> None:
+    assert text.markdown("HEAD~1 !1 $1") == r"HEAD\~1 \!1 \$1"
+
+
+def test_commits_that_are_meant_may_be_links() -> None:
+    said = text.markdown("base 4dce7ab0c1, redis 4dce7ab0c2", ["4dce7ab0c1d2e3f4"])
+    assert said == "base 4dce7ab0c1, redis 4dce7a&#8203;b0c2"
 
 
 @given(st.text())
