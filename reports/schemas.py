@@ -39,7 +39,7 @@ DOCUMENTS: Final[dict[str, tuple[type[BaseModel], str, int]]] = {
     ),
     "decision": (
         decision_json.Document,
-        "what run --json and report --json hold as decision; null where nothing was to be chosen",
+        "report/decision.json; run --json and report --json hold it as decision, null where nothing was to be chosen",
         decision_json.VERSION,
     ),
     "history": (history.History, "history.json of many runs", history.VERSION),

@@ -1,4 +1,4 @@
-"""What a run says to who must choose, for machines: what `run --json` and `report --json` hold as `decision`."""
+"""What a run says to who must choose, for machines: decision.json, which `run --json` and `report --json` hold too."""
 
 from __future__ import annotations
 
