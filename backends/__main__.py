@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backends", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    describe = commands.add_parser("describe", help="every backend, and what the given variants mean")
+    describe = commands.add_parser(
+        "describe", help="the given variants and what they are of, or every backend and subject"
+    )
     describe.add_argument("variants", nargs="*", metavar="VARIANT")
     seeding = commands.add_parser("seed", help="load live sessions straight into the store")
     seeding.add_argument("--sessions", type=_count, required=True)

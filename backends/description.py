@@ -55,14 +55,20 @@ def driver(store: Store | Subject) -> dict[str, str] | None:
 
 
 async def describe(variants: Sequence[str]) -> dict[str, Any]:
-    """Describe every backend and subject with its defaults, and these variants; a missing driver hurts only its own."""
+    """Describe these variants and what they are of, or without any every backend and subject with its defaults.
+
+    A missing driver hurts only its own. What is not asked about is not imported: that takes a second for all drivers.
+    """
+    known = {**discovery.found(), **discovery.subjects()}
+    asked = {text.partition(":")[0] for text in variants} or known.keys()
+    told = {name: await _backend(backend) for name, backend in known.items() if name in asked}
     return {
         "contract": backends.CONTRACT,
         "source": source(),
         "python": platform.python_version(),
         "packages": versions(),
-        "backends": {backend.name: await _backend(backend) for backend in discovery.found().values()},
-        "subjects": {subject.name: await _backend(subject) for subject in discovery.subjects().values()},
+        "backends": {name: said for name, said in told.items() if not known[name].is_subject},
+        "subjects": {name: said for name, said in told.items() if known[name].is_subject},
         "variants": {text: await _variant(text) for text in variants},
     }
 

@@ -47,6 +47,16 @@ def test_everything_is_described(capsys: pytest.CaptureFixture[str]) -> None:
         assert set(backend["server_options"]) <= backend["options"]["properties"].keys()
 
 
+def test_only_what_is_asked_about_is_imported() -> None:
+    code = (
+        "import contextlib, io, sys\nfrom backends.__main__ import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n    main(['describe', 'redis:pool=3', 'memory'])\n"
+        "print(*sorted({'redis', 'pymongo', 'asyncpg', 'httpx', 'starsessions'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["redis"]
+
+
 def test_defaults_fulfil_their_own_schema(capsys: pytest.CaptureFixture[str]) -> None:
     said = describe(capsys, *discovery.found(), *discovery.subjects())
     for name, variant in said["variants"].items():
@@ -93,9 +103,12 @@ def test_a_missing_library_hurts_its_own_subject_and_names_the_extra(
     monkeypatch.delitem(sys.modules, "starlette.middleware.sessions", raising=False)
     for loaded in [module, *(name for name in sys.modules if name.startswith(f"{module}."))]:
         monkeypatch.setitem(sys.modules, loaded, None)
-    said = describe(capsys, subject, "memory")
+    said = describe(capsys)
+    asked = describe(capsys, subject, "memory")
+    assert asked["subjects"] == {subject: said["subjects"][subject]}
+    assert asked["backends"] == {"memory": said["backends"]["memory"]}
     missing = {"module": module, "extra": "subjects", "install": "pip install 'session-bench[subjects]'"}
-    assert said["subjects"][subject]["missing"] == said["variants"][subject]["missing"] == missing
+    assert said["subjects"][subject]["missing"] == asked["variants"][subject]["missing"] == missing
     assert said["subjects"][subject]["summary"]
     assert {name for name, each in said["subjects"].items() if each["missing"]} == {subject}
     assert all(each["missing"] is None for each in said["backends"].values())
