@@ -15,17 +15,18 @@ nox.options.error_on_missing_interpreters = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
 # Tests that run side by side: their outcome is the same whatever others take of the CPUs. What is alone measures, or
-# asks for something within a time; whatever is new, is alone too.
+# asks for something within a time; whatever is new, is alone too. They start in this order: what takes longest leads.
 SIDE_BY_SIDE = [
-    "tests/audit", "tests/backends", "tests/browser", "tests/reports", "tests/servers", "tests/test_action.py",
-    "tests/test_arrows.py", "tests/harness/test_bad_input.py", "tests/harness/test_build.py",
-    "tests/harness/test_compare.py", "tests/harness/test_counts_file.py", "tests/harness/test_faults.py",
-    "tests/harness/test_history.py", "tests/harness/test_link.py", "tests/harness/test_regress_revisions.py",
-    "tests/harness/test_revisions.py", "tests/harness/test_shelf.py", "tests/harness/test_stock_locust.py",
-    "tests/harness/test_exact.py", "tests/harness/test_search.py", "tests/harness/test_variants.py",
-    "tests/harness/test_wire.py", "tests/load/test_checks.py", "tests/load/test_client.py",
-    "tests/load/test_cookies.py", "tests/load/test_locust_stats.py", "tests/load/test_moments.py",
-    "tests/load/test_spool.py",
+    "tests/harness/test_interrupt.py", "tests/harness/test_correctness.py", "tests/harness/test_run_closed.py",
+    "tests/harness/test_regress_revisions.py", "tests/harness/test_build.py", "tests/audit", "tests/backends",
+    "tests/browser", "tests/servers", "tests/reports", "tests/test_action.py", "tests/test_arrows.py",
+    "tests/harness/test_bad_input.py", "tests/harness/test_compare.py", "tests/harness/test_counts_file.py",
+    "tests/harness/test_exact.py", "tests/harness/test_faults.py", "tests/harness/test_history.py",
+    "tests/harness/test_link.py", "tests/harness/test_own_server.py", "tests/harness/test_revisions.py",
+    "tests/harness/test_search.py", "tests/harness/test_shelf.py", "tests/harness/test_stock_locust.py",
+    "tests/harness/test_variants.py", "tests/harness/test_wire.py", "tests/load/test_checks.py",
+    "tests/load/test_client.py", "tests/load/test_cookies.py", "tests/load/test_locust_stats.py",
+    "tests/load/test_moments.py", "tests/load/test_spool.py",
 ]  # fmt: skip
 ALONE = ["tests/servers/test_kill.py", "tests/servers/test_session_service.py"]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -68,10 +69,11 @@ def pytest_all(session: nox.Session, *first: str, then: tuple[str, ...] = ()) ->
     """Run every test: what may run side by side `first`, what may not `then`, each with options of its own."""
     # The profile's examples are the same each time and may take their time: a machine that stands still is no finding.
     pytest = ["pytest", "--hypothesis-profile=ci"]
-    files = sorted(Path("tests").rglob("test_*.py"))
-    alone = [path for path in files if str(path) in ALONE or not any(map(path.is_relative_to, SIDE_BY_SIDE))]
-    beside = [str(path) for path in files if path not in alone]
-    session.run(*pytest, *first, "--numprocesses=2", "--dist=loadfile", *beside)
+    files = [path for path in sorted(Path("tests").rglob("test_*.py")) if str(path) not in ALONE]
+    beside = [path for place in SIDE_BY_SIDE for path in files if path.is_relative_to(place)]
+    alone = [*(path for path in files if path not in beside), *map(Path, ALONE)]
+    processes = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+    session.run(*pytest, *first, *processes, *map(str, beside))
     session.run(*pytest, *then, *map(str, alone))
 
 
