@@ -59,7 +59,8 @@ def resume(folder: Path, *, as_json: bool) -> Exit:
 
 def report(folder: Path, *, as_json: bool) -> None:
     """Write a run's report and show its table."""
-    _report(folder, read_run(folder), as_json=as_json, exit_code=Exit.FINE)
+    # Of a run that goes on, run.json may know less than its trials do; the page would show more than the table.
+    _report(folder, reports.load(folder).run, as_json=as_json, exit_code=Exit.FINE)
 
 
 def _carry_out(job: run.Job, *, as_json: bool) -> Exit:

@@ -29,7 +29,8 @@ def load(folder: str | Path) -> Recorded:
 def write(run: str | Path | Recorded) -> list[Path]:
     """Write everything into the run's folder under report/, and return the files, index.html first.
 
-    Raises RunUnreadable when the run or one of its tables cannot be read.
+    Raises RunUnreadable when the run or one of its tables cannot be read, and ReportUnwritable where there is no room
+    or no right to write.
     """
     from reports import files  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
     from reports.exporters import csv  # noqa: PLC0415 - whoever only asks for the format needs no arithmetic
@@ -47,8 +48,14 @@ def write(run: str | Path | Recorded) -> list[Path]:
         texts |= csv.every(recorded.run)
     pictures = {f"charts/{chart.name}.{kind}": getattr(chart, kind) for chart in drawn for kind in ("png", "svg")}
     contents = {name: text.encode() for name, text in texts.items()} | pictures
-    for name, content in contents.items():
-        files.write_atomically(folder / name, content)
+    try:
+        for name, content in contents.items():
+            files.write_atomically(folder / name, content)
+    except OSError as error:
+        raise files.ReportUnwritable(
+            f"{folder} cannot be written: {error.strerror}. The run itself is whole: copy it to where there is room, and "
+            "report the copy."
+        ) from None
     return [folder / name for name in contents]
 
 

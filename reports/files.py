@@ -17,6 +17,10 @@ class RunUnreadable(Exception):  # noqa: N818 - says what the reader found
     """A recorded run cannot be read; the message is one paragraph for the user."""
 
 
+class ReportUnwritable(RunUnreadable):
+    """A run was read, but what was drawn of it cannot be kept; whoever waits for the one waits for the other."""
+
+
 def trial_folder(run: Path, number: int) -> Path:
     """Return where a trial's files lie."""
     return run / "trials" / f"{number:04d}"
@@ -75,7 +79,7 @@ def read_run(folder: Path) -> Run:
             "Name a folder that `session-bench run` made, such as one under results/."
         ) from None
     except OSError as error:
-        raise RunUnreadable(f"{path} cannot be read: {error.strerror}. Check its permissions.") from None
+        raise RunUnreadable(f"{path} cannot be read: {error.strerror}. It must be a file that you may read.") from None
     except (ValueError, RecursionError) as error:
         raise RunUnreadable(
             f"{path} cannot be read: {error}. The file is damaged; the trials beside it "
@@ -84,7 +88,7 @@ def read_run(folder: Path) -> Run:
         ) from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise RunUnreadable(f"{path} is JSON but not a recorded run: it has no schema_version.")
+        raise RunUnreadable(f"{path} is JSON but not a recorded run: it has no schema_version that is a whole number.")
     if version > SCHEMA_VERSION:
         raise RunUnreadable(
             f"{path} has schema_version {version}; this session-bench reads up to {SCHEMA_VERSION}. "
@@ -93,12 +97,10 @@ def read_run(folder: Path) -> Run:
     try:
         return Run.model_validate(_update(raw, version))
     except ValidationError as error:
-        first = error.errors()[0]
+        first, *others = error.errors()
         where = ".".join(map(str, first["loc"])) or "as a whole"
-        raise RunUnreadable(
-            f"{path} is damaged: {where}: {first['msg']} ({error.error_count()} problems in all). "
-            "Restore it from a copy."
-        ) from None
+        more = f" ({len(others) + 1} problems in all)" if others else ""
+        raise RunUnreadable(f"{path} is damaged: {where}: {first['msg']}{more}. Restore it from a copy.") from None
 
 
 def read_trials(folder: Path) -> list[Trial]:

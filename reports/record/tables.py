@@ -112,7 +112,7 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table | None:
     except FileNotFoundError:
         return None
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        first_line = str(error).partition("\n")[0]
+        first_line = str(error).partition("\n")[0].rstrip(".")
         raise RunUnreadable(
             f"{path} cannot be read: {first_line}. The trial's figures are in trial.json beside it; "
             "to draw the report without its requests, move the file away."

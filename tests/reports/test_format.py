@@ -12,7 +12,7 @@ import reports
 from reports.files import RunUnreadable, read_run, trial_folder, write_atomically, write_run
 from reports.format import SCHEMA_VERSION, Figures, Run, Trial
 from reports.record.tables import read_requests, read_resources
-from tests.reports import synthetic
+from tests.reports import synthetic, synthetic_audits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,3 +160,10 @@ def test_an_interrupted_run_has_every_finished_trial(tmp_path: Path) -> None:
     (trial_folder(tmp_path, 3) / "trial.json").write_bytes(b"{}")
     with pytest.raises(RunUnreadable, match=r"0003.*move its folder away"):
         reports.load(tmp_path)
+
+
+def test_a_report_that_cannot_be_kept_says_so_in_a_paragraph(tmp_path: Path) -> None:
+    write_run(tmp_path, synthetic_audits.only())
+    (tmp_path / "report").write_text("a file in place of the folder")
+    with pytest.raises(RunUnreadable, match=r"report cannot be written: File exists\. The run itself is whole"):
+        reports.write(tmp_path)
