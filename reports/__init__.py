@@ -53,8 +53,8 @@ def write(run: str | Path | Recorded) -> list[Path]:
             files.write_atomically(folder / name, content)
     except OSError as error:
         raise files.ReportUnwritable(
-            f"{folder} cannot be written: {error.strerror}. The run itself is whole: copy it to where there is room, and "
-            "report the copy."
+            f"{folder} cannot be written: {error.strerror}. The run itself is whole: copy it to where there is room "
+            "and report the copy."
         ) from None
     return [folder / name for name in contents]
 
