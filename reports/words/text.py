@@ -22,7 +22,7 @@ _TAKEN_UP: Final = re.compile(
     | (?<=(?<![a-z0-9])gh-)(?=\d)               # GH-1
     | (?<=:)(?=//)                              # any address
     | (?<=www)(?=\.)
-    | (?<=:)(?=(?!\d+:)[\w+-]+:)                # an emoji's name, but not the time of day
+    | (?<=:)(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1):)  # an emoji's name, but not the time of day
     | (?<=\A/)(?=\w+(?:\s|\Z))                 # GitLab's quick actions, which begin a line
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,

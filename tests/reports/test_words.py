@@ -36,7 +36,7 @@ NOTICED = {
     "address": r"://|\bwww\.",
     # GitLab's, and what both make a picture of.
     "reference": r"&\d|%[\w\"]",
-    "emoji": r":(?!\d+:)[\w+-]+:",
+    "emoji": r":([\w+-]*[a-z][\w+-]*|[+-]1):",
 }
 
 
@@ -65,6 +65,7 @@ def noticed(shown: str) -> set[str]:
         ("&3", {"reference"}),
         ('%"next"', {"reference"}),
         ("redis:heart:", {"emoji"}),
+        ("a :+1:", {"emoji"}),
     ],
 )
 def test_a_name_tells_nobody_and_is_no_link(foreign: str, what: set[str]) -> None:
@@ -78,7 +79,9 @@ def test_nothing_that_is_shown_is_taken_for_a_reference(foreign: str) -> None:
     assert noticed(shown) == set()
 
 
-@pytest.mark.parametrize("name", ["redis:pool=5", "kill@3+2", "12:30:45Z", "1234567890", "95 % of C#", "/srv/data"])
+@pytest.mark.parametrize(
+    "name", ["redis:pool=5", "kill@3+2", "2026-05-04T10:03:47+00:00", "1234567890", "95 % of C#", "/srv/data"]
+)
 def test_what_is_no_reference_can_be_copied(name: str) -> None:
     assert "&#8203;" not in text.markdown(name)
 
