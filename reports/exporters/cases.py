@@ -45,10 +45,13 @@ def render(name: str, suites: Iterable[Suite], started_at: str) -> str:
     """Return the file."""
     root = ET.Element("testsuites", name=name)
     total: Counter[str] = Counter()
+    spent_s = 0.0
     for suite in suites:
         total.update(_suite(root, suite, started_at))
+        spent_s += suite.spent_s
     for key in ("tests", "failures", "errors", "skipped"):
         root.set(key, str(total[key]))
+    root.set("time", f"{spent_s:.3f}")
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 

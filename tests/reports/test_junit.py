@@ -23,7 +23,7 @@ CHILDREN = {
     "testcase": ["skipped", "error", "failure", "system-out", "system-err"],
 }
 ATTRIBUTES = {
-    "testsuites": {"name", "tests", "failures", "errors", "skipped"},
+    "testsuites": {"name", "time", "tests", "failures", "errors", "skipped"},
     "testsuite": {"name", "timestamp", "time", "tests", "failures", "errors", "skipped"},
     "property": {"name", "value"},
     "testcase": {"name", "classname", "time"},
@@ -95,9 +95,9 @@ def test_a_broken_file_would_be_noticed() -> None:
 
 def test_what_passes() -> None:
     assert outcomes(synthetic_judged.check("pass", ("redis", "memory"))) == {
-        ("redis", "app CPU within 3 %"): "passed", ("redis", "p50 within 5 %"): "passed",
-        ("redis", "exact counts"): "passed", ("memory", "app CPU within 3 %"): "passed",
-        ("memory", "p50 within 5 %"): "passed", ("memory", "exact counts"): "passed",
+        ("redis", "app CPU within its tolerance"): "passed", ("redis", "p50 within its tolerance"): "passed",
+        ("redis", "exact counts"): "passed", ("memory", "app CPU within its tolerance"): "passed",
+        ("memory", "p50 within its tolerance"): "passed", ("memory", "exact counts"): "passed",
         ("session-bench", "sentinel"): "passed", ("session-bench", "measurement"): "passed",
     }  # fmt: skip
 
@@ -105,13 +105,13 @@ def test_what_passes() -> None:
 @pytest.mark.parametrize(
     ("kind", "case", "outcome"),
     [
-        ("regressed", ("redis", "app CPU within 3 %"), "failure"),
-        ("regressed", ("redis", "p50 within 5 %"), "failure"),
+        ("regressed", ("redis", "app CPU within its tolerance"), "failure"),
+        ("regressed", ("redis", "p50 within its tolerance"), "failure"),
         ("counts", ("redis", "exact counts"), "failure"),
-        ("counts", ("redis", "p50 within 5 %"), "passed"),
+        ("counts", ("redis", "p50 within its tolerance"), "passed"),
         ("answers", ("redis", "answers"), "failure"),
-        ("inconclusive", ("redis", "app CPU within 3 %"), "skipped"),
-        ("invalid", ("redis", "app CPU within 3 %"), "error"),
+        ("inconclusive", ("redis", "app CPU within its tolerance"), "skipped"),
+        ("invalid", ("redis", "app CPU within its tolerance"), "error"),
         ("invalid", ("session-bench", "measurement"), "error"),
         ("nothing", ("session-bench", "measurement"), "error"),
         ("sentinel", ("session-bench", "sentinel"), "error"),
@@ -149,6 +149,16 @@ def test_the_time_of_a_pair_is_what_it_took() -> None:
     root = parsed(synthetic_judged.check("pass", ("redis", "memory")))
     # 12 blocks of 28 s, shared by two pairs.
     assert [float(suite.attrib["time"]) for suite in root] == [168, 168, 0]
+    assert float(root.attrib["time"]) == 336
+
+
+def test_a_case_is_called_the_same_whatever_its_tolerance_comes_to() -> None:
+    run = synthetic_judged.check("regressed").model_copy(deep=True)
+    known = outcomes(run).keys()
+    for judged in run.comparisons[0].metrics:
+        judged.tolerance.floor = judged.base[0]
+    assert outcomes(run).keys() == known
+    assert "the tolerance is 98 %" in ET.tostring(parsed(run), encoding="unicode")
 
 
 def test_hostile_names_are_only_text() -> None:
