@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _NAME: Final = 60
 """Characters of a pair's name that go into a file's."""
 _COST: Final = (
-    "What a variant adds to the same app without a store behind its sessions, paired block by block. Where a line "
-    "crosses zero, no cost was seen."
+    "What a variant adds to the same app without a store behind its sessions, paired block by block. A line that "
+    "crosses zero rules out neither a cost nor none."
 )
 _HOW: Final = {
     "tradeoff": (
@@ -50,7 +50,7 @@ _HOW: Final = {
     ),
     "distribution": (
         "How many requests took longer than so many ms: the further left and the steeper, the better. A line per "
-        "trial, the first variant's in grey behind the others; it ends where ten requests took longer."
+        "trial, those of the first variant in grey; it ends where ten requests took longer."
     ),
     "load": (
         "p50 and p99 of response time at every rate that was tried. Points are medians of trials, the pale bar behind "

@@ -46,7 +46,7 @@ def cost(run: Run, metric: str, styles: Mapping[str, Style], caption: Sequence[s
         interval = found.get(row.variant.name)
         if interval is None:
             if row.variant.name == base:
-                texts[base] = "what the others are seen against"
+                texts[base] = "baseline"
             continue
         y, style = rows.middle(place), styles[row.variant.name]
         ends = [min(end / scale, high) for end in (interval.low, interval.high)]

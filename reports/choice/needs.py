@@ -114,7 +114,7 @@ def candidates(run: Run) -> Candidates:
         elif not row.trusted:
             reasons.append((name, row.state, _why(run, row)))
         elif name == run.baseline:
-            reasons.append((name, "", "keeps no session, and is only what the others are seen against"))
+            reasons.append((name, "", "the baseline, which keeps no session"))
         elif row.variant.server is not None and row.variant.rtt_ms != nearest:
             than = "without a relay" if nearest is None else f"at {nearest:g} ms"
             reasons.append((name, "", f"farther from the store than what is compared here, which stands {than}"))

@@ -42,11 +42,15 @@ def _trials(run: Run) -> Iterator[Caution]:
     trials = view.latency_trials(run)
     counted = [trial for trial in trials if trial.verdict.state != "INVALID"]
     if invalid := len(trials) - len(counted):
-        text = f"INVALID: {invalid} of {plural(len(trials), 'trial')}, by the fault of the machine or of the generator."
+        of = plural(len(trials), "trial")
+        text = f"INVALID and left out: {invalid} of {of}, by the fault of the machine or of the generator."
         yield Caution("invalid", text)
     if suspect := [trial for trial in counted if trial.verdict.state == "SUSPECT"]:
-        names = listed(list(dict.fromkeys(arm.variant for trial in suspect for arm in trial.arms)))
-        text = f"SUSPECT: {len(suspect)} of {plural(len(counted), 'trial')} ({names}); the footnotes say why."
+        seen = {arm.variant for trial in suspect for arm in trial.arms}
+        names = [variant.name for variant in run.variants if variant.name in seen]
+        whose = "every variant" if len(names) == len(run.variants) > 1 else listed(names)
+        of = f"{'the other ' if invalid else ''}{plural(len(counted), 'trial')}"
+        text = f"SUSPECT but counted: {len(suspect)} of {of}, of {whose}; the footnotes say why."
         yield Caution("suspect", text)
     blocks = len({trial.block for trial in counted})
     if blocks == 1:
@@ -106,7 +110,7 @@ def _stores(run: Run, who: Candidates) -> Iterator[Caution]:
         yield Caution("tmpfs", text)
     for label in dict.fromkeys(server.label for _, server in servers if server.note):
         names = [struck.called(run, name) for name, server in servers if server.label == label]
-        yield Caution("version", f"{listed(names)} ran on {label}: no figure of theirs holds of another.")
+        yield Caution("version", f"{listed(names)} ran on {label}: what was measured holds for no other version.")
     if who.distances > 1:
         at = "without any added distance" if who.rtt_ms is None else f"at {who.rtt_ms:g} ms"
         yield Caution("distance", f"The answers are for stores {at}: at other distances they may be others.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reports.choice.needs_metrics import Metric
     from reports.format import Run, Variant
 
+_BLOCK: Final = "A block is every variant once, in random order."
 _MOST: Final = 4
 """So many figures have room in a sentence."""
 
@@ -54,16 +55,17 @@ def answers(run: Run, who: Candidates) -> list[Answer]:
 
 
 def ranges(run: Run) -> str:
-    """Return what stands in brackets behind a figure."""
+    """Return what stands in brackets behind a figure, what a block is, and how it is told who differs."""
     blocks = {trial.block for trial in view.latency_trials(run) if trial.verdict.state != "INVALID"}
     if len(blocks) >= crossover.FEWEST_TRIALS:
         level = f"{LEVEL * 100:.3g} %"
+        apart = ", but of capacities by intervals that lie apart" if run.capacities else ""
         return (
-            f"In brackets: the {level} interval of the median over {len(blocks)} blocks. Who differs is told block by "
-            f"block, at {level} for all pairs at once: intervals that lie apart are not enough."
+            f"In brackets: the {level} signed-rank interval over {len(blocks)} blocks. {_BLOCK} Who differs is told "
+            f"block by block, at {level} for all pairs at once{apart}."
         )
     if len(blocks) > 1:
-        return f"In brackets: the smallest and the largest of {len(blocks)} blocks, which is no interval."
+        return f"In brackets: the smallest and the largest of {len(blocks)} blocks, which is no interval. {_BLOCK}"
     return ""
 
 

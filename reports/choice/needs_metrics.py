@@ -94,7 +94,7 @@ def memory(run: Run) -> Metric:
     def of(run: Run, variant: Variant, arm: Arm) -> tuple[float, bool] | None:  # noqa: ARG001 - as every metric's
         return _held(arm.figures, variant, kind) if arm.figures else None
 
-    need = f"least memory of app and store with {run.plan.sessions:,} sessions"
+    need = f"least memory ({kind[:3].upper()}) of app and store with {run.plan.sessions:,} sessions"
     return Metric("memory", need, f"with_store_{kind}", units.mib, "MiB", of)
 
 

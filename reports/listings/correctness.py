@@ -79,11 +79,11 @@ def listing(run: Run) -> Listing | None:
         return None
     heads = [
         Head("variant", words=True), Head("property", words=True), Head("checked"), Head("wrong"),
-        Head("wrong", "per million"), Head("at 95 %", "per million"),
+        Head("wrong", "per million"), Head("95 % bound", "per million"),
     ]  # fmt: skip
     remark = (
         "Answers under load that were held against a property, in all trials without a fault and their warm-ups, and "
-        "how many broke it. At 95 %: where none did, fewer than so many of a million do, by the rule of three (3/n; "
+        "how many broke it. 95 % bound: where none did, fewer than so many of a million do, by the rule of three (3/n; "
         "Hanley & Lippman-Hand 1983)."
     )
     if any(row[1] == "concurrent updates" and row[3] != "0" for row in rows):

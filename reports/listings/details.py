@@ -69,7 +69,16 @@ def trials(run: Run) -> Listing:
         for trial in (view.latency_trials(run) if run.judgement is None else _of_pairs(run))
         for arm in trial.arms
     ]
-    remark = "" if run.judgement is None else "Figures of the duet, in which both arms are up at once."
+    said = [] if run.judgement is None else ["Figures of the duet, in which both arms are up at once."]
+    if run.judgement is None and view.is_open(run):
+        said.append("Achieved: answered of what arrived; queued: waited for a user.")
+    if rows:
+        number = int(rows[0][0])
+        said.append(
+            f"Trial {number} is the folder trials/{number:04d}: requests.parquet holds its requests, "
+            "resources.parquet CPU and memory."
+        )
+    remark = " ".join(said)
     listing = Listing("trials", "Every trial", [*heads, *_FIGURES, Head("reasons", words=True)], rows, remark)
     return listing.without_empty_columns()
 

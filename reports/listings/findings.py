@@ -104,6 +104,8 @@ def costs(run: Run) -> Listing | None:
         remark += " So few blocks bear no interval."
     if any(levels):
         remark += " The intervals of a metric hold for all variants at once."
+        if apart.tellable(run):
+            remark += " Who differs is asked of all pairs and metrics at once, and so tells fewer apart."
     title = f"Cost over {base}"
     return Listing("costs", title, [*heads, Head("interval", words=True)], rows, remark).without_empty_columns()
 
@@ -138,8 +140,11 @@ def capacities(run: Run) -> Listing | None:
     objective = f"keeps {run.plan.objective.text}" if run.plan.objective else "sustains it"
     remark = (
         f"Capacity is the highest open rate at which a variant {objective}. With 95 % confidence it lies between from "
-        "and to, by all trials of its search together; a dash: nothing was shown to be carried, or not to be."
+        "and to, by all trials of its search together. Why tells of the lowest trial that missed it with something "
+        "full; a single one may miss below from."
     )
+    if any(MISSING in row[1:3] for row in rows):
+        remark += " A dash: nothing was shown to be carried, or not to be."
     return Listing("capacities", "Capacity", heads, rows, remark)
 
 

@@ -120,8 +120,8 @@ def _closed(run: Run) -> list[str]:
             "open load."
         ),
         (
-            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are taken "
-            "over every request of a trial's window, errors left out. The range is p50's smallest and "
+            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are "
+            "nearest-rank over every request of a trial's window, errors left out. The range is p50's smallest and "
             f"largest block. {_warmup(run)}"
         ),
     ]
@@ -139,9 +139,9 @@ def _open(run: Run) -> list[str]:
             "the intended start, and holds the waiting for a user and the lateness of the generator (dispatch lag)."
         ),
         (
-            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are taken over all "
-            "arrivals of a trial's window, errors left out and counted apart. The range is p50's smallest and largest "
-            f"block. {_warmup(run)}"
+            "Figures are medians over blocks, max and RSS the largest of all blocks; percentiles are nearest-rank "
+            "over all arrivals of a trial's window, errors left out and counted apart. The range is p50's smallest and "
+            f"largest block. {_warmup(run)}"
         ),
     ]
     if plan.closed_s:

@@ -137,8 +137,8 @@ def _through(shown: list[Faulted]) -> Iterator[Listing]:
     heads = [Head("variant", words=True), Head("fault", words=True)]
     heads += [Head(name, unit) for unit in ("/s", "p99 ms") for name in STAGES]
     remark = (
-        "Right answers a second, by when they came, and p99 of all arrivals from their intended start, errors "
-        "included. During: from when the fault began until the store answered the harness again."
+        "Of requests with a session: right answers a second, by when they came, and p99 from the intended start, "
+        "errors included. During: from when the fault began until the store answered the harness again."
     )
     if any(cell.startswith(AT_LEAST) for row in rows for cell in row):
         remark += f" {AT_LEAST}: some were never answered."
@@ -206,15 +206,17 @@ def _meaning(shown: list[Faulted]) -> list[str]:
     said = [
         "A 503 within the app's deadline is right.",
         "First error: from when the fault began, with its status.",
-        f"Recovery: from the store's answer to the last request that failed for want of it, at most {limit}.",
+        f"Recovery: from the store's answer to the last request that failed for want of it; over {limit} is FAILED.",
     ]
     outages = [(each, found) for each in shown if (found := each.trial.outage) is not None]
     if names := dict.fromkeys(
         each.variant for each, found in outages if found.through == "relay" and each.fault.kind != "slow"
     ):
         said.append(f"Not the store itself but the way to it was harmed: {', '.join(names)}.")
-    if strays := sum(found.strays for _, found in outages):
-        said.append(f"{units.plural(strays, 'request')} failed once more, long after all others had recovered.")
+    if strays := [
+        f"{units.plural(found.strays, 'failure')} of {each.variant}" for each, found in outages if found.strays
+    ]:
+        said.append(f"Left out, since long after all others: {', '.join(strays)}.")
     kinds = {each.fault.kind for each in shown}
     if kinds & {"kill", "restart-empty"}:
         said.append("What the store's durability does not cover is lost by choice.")

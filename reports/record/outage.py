@@ -101,5 +101,5 @@ def errors(stages: Iterable[Stage]) -> dict[str, int]:
 
 
 def listed(counts: Mapping[str, int]) -> str:
-    """Return errors by kind, such as "503 412, timeout 3"."""
-    return ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
+    """Return errors by kind, such as "412×503, 3×timeout"."""  # noqa: RUF002 - times
+    return ", ".join(f"{count:,}×{kind}" for kind, count in counts.items())  # noqa: RUF001 - times

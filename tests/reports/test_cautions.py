@@ -24,7 +24,7 @@ def parted(run: Run, rtt_ms: float) -> None:
 
 CAUTIONS: Mapping[str, tuple[Callable[[Run], None], str]] = {
     "tmpfs": (lambda run: setattr(run.environment, "data_folder_filesystem", "tmpfs"), "lay in memory (tmpfs)"),
-    "suspect": (lambda run: setattr(run.trials[0].verdict, "state", "SUSPECT"), "1 of 9 trials (redis)"),
+    "suspect": (lambda run: setattr(run.trials[0].verdict, "state", "SUSPECT"), "1 of 9 trials, of redis"),
     "invalid": (lambda run: setattr(run.trials[0].verdict, "state", "INVALID"), "1 of 9 trials"),
     "unfinished": (lambda run: setattr(run, "status", "interrupted"), "was interrupted"),
     "closed": (lambda run: setattr(run.plan, "load", Load(users=16)), "16 users wait for their answers"),

@@ -154,7 +154,7 @@ def test_what_keeps_nothing_is_no_candidate_and_memory_says_what_it_costs() -> N
         "memory (one process, lost at exit), 1.60 ms (1.50 to 1.70). On a server: redis, 2.10 ms (2.00 to 2.20); "
         "next postgres, 4.10 ms (4.00 to 4.20)."
     )
-    assert found.aside[0].text == "none: keeps no session, and is only what the others are seen against"
+    assert found.aside[0].text == "none: the baseline, which keeps no session"
     assert all("none" not in each.best for each in found.answers)
     # What it gives up is said once, where it is first an answer.
     assert [each.key for each in found.answers if "lost at exit" in each.said] == ["p99"]
@@ -187,7 +187,7 @@ def test_a_dozen_blocks_tell_what_ranges_cannot() -> None:
     assert answers(run)["p99"].best == ["redis"]
     run.plan.ranking = True
     run.told = []
-    assert "95 % interval of the median over 16 blocks" in decided(run).ranges
+    assert "95 % signed-rank interval over 16 blocks" in decided(run).ranges
 
 
 def test_ties_are_ties_where_the_run_says_so() -> None:

@@ -80,7 +80,7 @@ def test_a_row_is_what_its_trial_showed(harmed: Recorded) -> None:
     refused = sum(each.errors.get("503", 0) for each in kill.stages)
     assert rows["redis", "kill"] == [
         "VALID", f"{units.ms(kill.first_error_us - kill.began_us)} (503)", units.ms(kill.slowest_error_us),
-        units.ms(kill.recovery_ms * 1e3), f"503 {refused}", f"{kill.sessions_lost} sessions",
+        units.ms(kill.recovery_ms * 1e3), f"{refused}×503", f"{kill.sessions_lost} sessions",  # noqa: RUF001 - times
     ]  # fmt: skip
     assert rows["mongodb", "kill"] == ["INVALID", *["–"] * 3, "–", "–"]  # noqa: RUF001 - the dash of tables
     assert rows["redis", "slow"][1:] == ["–", "–", "0", "none", "nothing"]  # noqa: RUF001 - the dash of tables
