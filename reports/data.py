@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class Recorded:
     """A run and its folder, with tidy pandas frames of all that it holds, each made once and when it is asked for.
 
-    `variants`, `summaries`, `trials`, `steps`, `capacities`, `told`, `comparisons`, `audits`, `correctness`,
-    `outages` and `distances` come from `run`; `requests()` and `resources()` read the trials' files each time. A frame
-    has all its columns even where the run has no row for it; units are in their names. `help(Recorded.trials)`, as of
-    every other, lists the columns, and so does docs/tables.md.
+    `variants`, `summaries`, `trials`, `steps`, `sizes`, `capacities`, `told`, `comparisons`, `audits`, `correctness`,
+    `outages` and `distances` come from `run`; `requests()` and `resources()` read the trials' files each
+    time. A frame has all its columns even where the run has no row for it; units are in their names.
+    `help(Recorded.trials)`, as of every other, lists the columns, and so does docs/tables.md.
     """
 
     folder: Path
@@ -56,6 +56,11 @@ class Recorded:
     @documented("steps")
     def steps(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "steps")
+
+    @cached_property
+    @documented("sizes")
+    def sizes(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "sizes")
 
     @cached_property
     @documented("capacities")

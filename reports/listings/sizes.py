@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reports import stats
 from reports.listings import view
 from reports.verdict import GRAVITY
 from reports.words import units
@@ -29,6 +30,16 @@ class Times(NamedTuple):
     high: float
 
 
+class Counts(NamedTuple):
+    """How often a request was sent over the trials that count, and to what end."""
+
+    trials: int
+    """Those whose p50 is known."""
+    requests: int
+    errors: int
+    refused: int
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A variant at one payload size: the times of what was answered, by kind of request."""
@@ -43,6 +54,8 @@ class Point:
     """Whether there were sessions of this size: refused ones are never read."""
     refused: bool
     """Whether any was refused."""
+    counts: dict[str, Counts]
+    """Of every kind of request that was sent, answered or not."""
 
 
 def place(name: str) -> tuple[str, int]:
@@ -52,7 +65,12 @@ def place(name: str) -> tuple[str, int]:
 
 
 def steps(run: Run) -> list[str]:
-    """Return the kinds of request that are shown, none unless two sizes were tried.
+    """Return the kinds of request that are shown, none unless two sizes were tried: the first of all."""
+    return kinds(run)[:SHOWN]
+
+
+def kinds(run: Run) -> list[str]:
+    """Return all kinds of request that were sent by size, none unless two sizes were tried.
 
     First comes what was answered most often. Refusals do not count: who is refused logs in again and again.
     """
@@ -64,12 +82,15 @@ def steps(run: Run) -> list[str]:
                 if (sized := _SIZED.match(name)) is not None:
                     found[sized["step"]] += each.outcomes.get("ok", 0)
                     seen.add(int(sized["bytes"]))
-    return [name for name, _ in found.most_common(SHOWN)] if len(seen) >= _LEAST else []
+    return [name for name, _ in found.most_common()] if len(seen) >= _LEAST else []
 
 
-def points(run: Run) -> dict[str, list[Point]]:
-    """Return by variant what is known of it at every size, smallest first; only those that have any."""
-    shown = steps(run)
+def points(run: Run, of: list[str] | None = None) -> dict[str, list[Point]]:
+    """Return by variant what is known of it at every size, smallest first; only those that have any.
+
+    Of some kinds of request, or of those that are shown.
+    """
+    shown = steps(run) if of is None else of
     if not shown:
         return {}
     found = {variant.name: _points(run, variant.name, shown) for variant in view.ordered(run)}
@@ -89,7 +110,7 @@ def _points(run: Run, name: str, shown: list[str]) -> list[Point]:
 
 
 def _point(size: int, state: str, by_step: dict[str, list[Figures]], shown: list[str]) -> Point:
-    times, bounds = {}, set()
+    times, bounds, counts = {}, set(), {}
     for step in shown:
         # A refusal is answered too, and sooner than what it spares the app.
         told = [each for each in by_step.get(step, ()) if each.p50_us is not None and "refused" not in each.outcomes]
@@ -97,8 +118,15 @@ def _point(size: int, state: str, by_step: dict[str, list[Figures]], shown: list
             times[step] = Times(statistics.median(values), min(values), max(values))
         if any("p50_us" in each.at_least for each in told):
             bounds.add(step)
+        if sent := by_step.get(step):
+            counts[step] = _counts(sent, len(told))
     seen = {outcome for figures in by_step.values() for each in figures for outcome in each.outcomes}
-    return Point(size, state, times, frozenset(bounds), kept="ok" in seen, refused="refused" in seen)
+    return Point(size, state, times, frozenset(bounds), "ok" in seen, "refused" in seen, counts)
+
+
+def _counts(sent: list[Figures], trials: int) -> Counts:
+    refused = sum(each.outcomes.get("refused", 0) for each in sent)
+    return Counts(trials, sum(each.requests for each in sent), sum(map(stats.errors, sent)), refused)
 
 
 def cliffs(run: Run) -> dict[str, tuple[int | None, int]]:

@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from reports import stats
-from reports.format import LAYERS, ROLES
+from reports.format import LAYERS
+from reports.tidy.table import METRICS, TIMES, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from reports.tidy.table import Kind
 
-Kind = Literal["Int8", "Int16", "Int32", "Int64", "float64", "string", "boolean", "category"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its name, with the unit in it; pandas' type; what it means. Where nothing is known, it is missing."""
-
-    name: str
-    kind: Kind
-    meaning: str
-    only: Literal["", "audits", "pairs"] = ""
-    """What a run must have had for CSV to carry it; frames always do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A tidy table: what a row of it is, and its columns."""
-
-    name: str
-    about: str
-    columns: Sequence[Column]
-
-    @property
-    def lines(self) -> list[str]:
-        """The table's columns as lines of text, for a docstring."""
-        name = max(len(column.name) for column in self.columns)
-        kind = max(len(column.kind) for column in self.columns)
-        return [f"{column.name:<{name}}  {column.kind:<{kind}}  {column.meaning}" for column in self.columns]
-
-
-_TIMES: Final = {
-    "p50_us": "half of the requests took no longer", "p95_us": "95 % took no longer", "p99_us": "99 % took no longer",
-    "max_us": "the slowest request", "mean_us": "the mean",
-}  # fmt: skip
-_OF_ROLES: Final = {
-    "cpu_us_per_request": "CPU time of {}'s processes per request answered",
-    "rss_bytes": "largest resident memory of {}'s processes",
-    "pss_bytes": "largest proportional memory (PSS) of {}'s processes",
-    "cpu_share": "CPU seconds per second of {}'s processes; 1 is one core",
-    "ctx_switches_per_request": "context switches of {}'s processes per request answered",
-}
-METRICS: Final[dict[str, str]] = {
-    **{name: f"response time: {text}" for name, text in _TIMES.items()},
-    **{f"service_{name}": f"service time, send to last byte: {text}" for name, text in _TIMES.items()},
-    "requests_per_s": "right answers per second of the window",
-    "throughput_per_s": "right answers per second of closed loops, in the window or in a phase behind it",
-    "error_share": "share of requests that failed or were answered wrongly",
-    "dispatch_lag_p50_us": "how late the generator woke while a user was free, in the median; in open load",
-    "dispatch_lag_p99_us": "the same, at the 99th percentile",
-    **{f"{role}_{name}": text.format(f"the {role}") for name, text in _OF_ROLES.items() for role in ROLES},
-}
-"""What each name of `stats.METRICS` means."""
 _PICKS: Final = {"median": "median of the blocks", "min": "smallest block", "max": "largest block"}
 _REACH: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("median", "float64", "median of the trials"),
@@ -161,7 +109,7 @@ TRIALS: Final = Table(
         Column("generator_clock_ppm", "float64", "how far the clock ran apart from the raw one, in parts per million"),
         Column("slices_requests", "Int64", "requests of the arm's solo slices", "pairs"),
         *(
-            Column(f"slices_{name}", "float64", f"response time in the solo slices: {_TIMES[name]}", "pairs")
+            Column(f"slices_{name}", "float64", f"response time in the solo slices: {TIMES[name]}", "pairs")
             for name in stats.PERCENTILES
         ),
     ],
@@ -169,8 +117,7 @@ TRIALS: Final = Table(
 STEPS: Final = Table(
     "steps",
     "A row per trial, arm and request name, INVALID ones included. Where a scenario tries several payload sizes, the "
-    "name ends with the size, as `GET /profile 4096 B` does: what a session's size costs, and where a cookie ends, is "
-    "here and in no table of its own.",
+    "name ends with the size, as `GET /profile 4096 B` does; over the trials, they are in `sizes`.",
     [
         *_OF_A_TRIAL,
         Column("step", "string", "name of the request, such as GET /profile"),
@@ -179,8 +126,28 @@ STEPS: Final = Table(
         _AT_LEAST,
         Column("requests_per_s", "float64", METRICS["requests_per_s"]),
         Column("error_share", "float64", METRICS["error_share"]),
-        *(Column(name, "float64", METRICS[name]) for name in _TIMES),
-        *(Column(f"service_{name}", "float64", METRICS[f"service_{name}"]) for name in _TIMES if name != "max_us"),
+        *(Column(name, "float64", METRICS[name]) for name in TIMES),
+        *(Column(f"service_{name}", "float64", METRICS[f"service_{name}"]) for name in TIMES if name != "max_us"),
+    ],
+)
+SIZES: Final = Table(
+    "sizes",
+    "A row per variant, kind of request and payload size, over the latency trials that count, where a run tried two "
+    "sizes: what a session's size costs, and where a cookie ends.",
+    [
+        Column("variant", "string", "canonical name of the variant"),
+        Column("step", "string", "kind of request, such as GET /profile"),
+        Column("payload_bytes", "Int64", "what the session holds beside the user's name"),
+        Column("state", "string", "gravest verdict of the variant's trials that count"),
+        Column("kept", "boolean", "whether there were sessions of this size"),
+        Column("trials", "Int64", "trials that its p50 is known of"),
+        Column("requests", "Int64", "requests of the windows"),
+        Column("errors", "Int64", "those that failed, wrong answers included"),
+        Column("refused", "Int64", "those that were refused with a 413, as a session too large for a cookie is"),
+        Column("p50_us_median", "float64", f"{METRICS['p50_us']}; median of the trials without a refusal"),
+        Column("p50_us_low", "float64", "the same; smallest"),
+        Column("p50_us_high", "float64", "the same; largest"),
+        _AT_LEAST,
     ],
 )
 CAPACITIES: Final = Table(
@@ -383,7 +350,7 @@ RESOURCES: Final = Table(
 TABLES: Final = {
     table.name: table
     for table in (
-        VARIANTS, SUMMARIES, TRIALS, STEPS, CAPACITIES, TOLD, COMPARISONS, AUDITS, CORRECTNESS, OUTAGES,
+        VARIANTS, SUMMARIES, TRIALS, STEPS, SIZES, CAPACITIES, TOLD, COMPARISONS, AUDITS, CORRECTNESS, OUTAGES,
         DISTANCES, REQUESTS, RESOURCES,
     )
 }  # fmt: skip

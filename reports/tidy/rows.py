@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 from reports import stats
-from reports.listings import correctness, crossover, view
+from reports.listings import correctness, crossover, sizes, view
 from reports.tidy import frame_columns as columns
 
 if TYPE_CHECKING:
@@ -102,6 +102,20 @@ def steps(run: Run) -> Iterator[Row]:
                 yield known | {"refused": figures.outcomes.get("refused", 0)}
 
 
+def payloads(run: Run) -> Iterator[Row]:
+    """Yield a row per variant, kind of request and payload size."""
+    kinds = sizes.kinds(run)
+    for variant, line in sizes.points(run, kinds).items():
+        for step in kinds:
+            for point in line:
+                if (counts := point.counts.get(step)) is None:
+                    continue
+                known = {"variant": variant, "step": step, **_taken(point, ("payload_bytes", "state", "kept"))}
+                if (times := point.times.get(step)) is not None:
+                    known |= _taken(times, ("median", "low", "high"), "p50_us_")
+                yield known | counts._asdict() | {"at_least": "p50_us" if step in point.bounds else ""}
+
+
 def capacities(run: Run) -> Iterator[Row]:
     """Yield a row per capacity."""
     for each in run.capacities:
@@ -178,9 +192,9 @@ def distances(run: Run) -> Iterator[Row]:
 
 
 OF: Final[dict[str, Callable[[Run], Iterable[Row]]]] = {
-    "variants": variants, "summaries": summaries, "trials": trials, "steps": steps, "capacities": capacities,
-    "told": told, "comparisons": comparisons, "audits": audits, "correctness": answers, "outages": outages,
-    "distances": distances,
+    "variants": variants, "summaries": summaries, "trials": trials, "steps": steps, "sizes": payloads,
+    "capacities": capacities, "told": told, "comparisons": comparisons, "audits": audits, "correctness": answers,
+    "outages": outages, "distances": distances,
 }  # fmt: skip
 """The rows of each table that a run holds by itself; requests and resources lie in files of their own."""
 

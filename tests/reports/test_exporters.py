@@ -19,6 +19,7 @@ from tests.reports import (
     synthetic_distance,
     synthetic_faults,
     synthetic_judged,
+    synthetic_sizes,
     synthetic_told,
 )
 from tests.reports.conftest import in_terminal
@@ -63,6 +64,7 @@ def test_every_table_has_a_file(opened: Recorded, golden: Callable[[str, str], N
     judged = synthetic_judged.check("regressed")
     made = {
         "steps": opened.run.model_copy(update={"trials": opened.run.trials[:4]}),
+        "sizes": synthetic_sizes.run(blocks=2, sizes=(1000, 2500, 3000)),
         "capacities": opened.run,
         "told": synthetic_told.bench(blocks=6),
         "comparisons": judged,

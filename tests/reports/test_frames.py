@@ -17,13 +17,15 @@ from reports.files import write_run
 from reports.format import Arm, Verdict
 from reports.record import tables
 from reports.tidy import rows
-from reports.tidy.frame_columns import METRICS, TABLES
+from reports.tidy.frame_columns import TABLES
+from reports.tidy.table import METRICS
 from tests.reports import (
     synthetic,
     synthetic_audits,
     synthetic_distance,
     synthetic_faults,
     synthetic_judged,
+    synthetic_sizes,
     synthetic_told,
 )
 
@@ -34,7 +36,8 @@ FILES = {"requests", "resources"}
 HELD = sorted(TABLES.keys() - FILES)
 KEYS = {
     "variants": ["variant"], "summaries": ["variant", "metric"], "trials": ["trial", "variant"],
-    "steps": ["trial", "variant", "step"], "capacities": ["variant"], "told": ["a", "b", "metric"],
+    "steps": ["trial", "variant", "step"], "sizes": ["variant", "step", "payload_bytes"], "capacities": ["variant"],
+    "told": ["a", "b", "metric"],
     "comparisons": ["pair", "metric"], "audits": ["variant", "quick", "number"],
     "correctness": ["variant", "property"], "outages": ["trial", "variant"], "distances": ["variant"],
 }  # fmt: skip
@@ -50,6 +53,7 @@ def runs(folder: Path) -> list[Run]:
         synthetic_judged.check("regressed"),
         synthetic_faults.record(folder / "faults"),
         synthetic_distance.run(),
+        synthetic_sizes.run(),
     ]
 
 
@@ -108,6 +112,25 @@ def test_what_a_payload_size_came_to_is_in_the_steps(several: list[Recorded]) ->
     steps = Recorded(several[0].folder, run).steps
     [row] = steps[(steps["trial"] == run.trials[0].number)].to_dict("records")
     assert (row["step"], row["requests"], row["refused"], row["errors"]) == ("POST /profile 4096 B", 10, 3, 0)
+
+
+def test_what_a_payload_size_costs_is_over_its_trials(tmp_path: Path) -> None:
+    run = synthetic_sizes.run(synthetic_sizes.MOST | {"redis": 50})
+    frame = Recorded(tmp_path, run).sizes.set_index(["variant", "step", "payload_bytes"])
+    largest = frame.loc["cookie", "GET /profile", 2500]
+    middle = synthetic_sizes.p50_us("cookie", "GET /profile", 2500)
+    assert [largest[f"p50_us_{name}"] for name in ("median", "low", "high")] == pytest.approx(
+        [middle, middle * 0.9, middle * 1.1]
+    )
+    count = 3 * synthetic_sizes.REQUESTS["GET /profile"]
+    assert (largest["kept"], largest["trials"], largest["requests"], largest["refused"]) == (True, 3, count, 0)
+    # Whoever is refused has been answered, but has no session to be timed.
+    refused = frame.loc["cookie", "POST /login", 3000]
+    assert pd.isna(refused["p50_us_median"])
+    assert (refused["kept"], refused["trials"], refused["refused"]) == (False, 0, 3 * synthetic_sizes.REFUSALS)
+    assert ("cookie", "GET /profile", 3000) not in frame.index
+    assert len(frame.loc["memory"]) == len(synthetic_sizes.SIZES) * len(synthetic_sizes.REQUESTS)
+    assert set(frame.loc["redis"].index.get_level_values("step")) == {"POST /login"}
 
 
 @pytest.mark.parametrize("name", HELD)
