@@ -132,6 +132,7 @@ def _like(recorded: Run) -> dict[str, Any]:
         "parameters": recorded.plan.parameters,
         "faults": [fault.text for fault in recorded.plan.faults],
         "audit": recorded.plan.audit,
+        "counts": recorded.plan.counts,
         "compare": [variant.name for variant in recorded.variants],
     }
 

@@ -87,6 +87,10 @@ def run(  # noqa: PLR0917 - a verb's options
     audit: Annotated[
         bool | None, typer.Option("--audit/--no-audit", help="Make the quick checks of `audit` first, or do without.")
     ] = None,
+    counts: Annotated[
+        bool | None,
+        typer.Option("--counts/--no-counts", help="Count exactly what each step takes first, or do without."),
+    ] = None,
     servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
     client: Annotated[str | None, typer.Option(help="Who sends the requests: lean (ours) or stock (Locust's).")] = None,
     settings: Annotated[
@@ -104,8 +108,8 @@ def run(  # noqa: PLR0917 - a verb's options
 
     flags = {
         "compare": variants or None, "scenario": scenario, "profile": profile, "rate": rate, "users": users,
-        "ladder": ladder, "slo": slo, "rtt": rtt, "faults": fault or None, "audit": audit, "servers": servers,
-        "client": client, "out": out and str(out),
+        "ladder": ladder, "slo": slo, "rtt": rtt, "faults": fault or None, "audit": audit, "counts": counts,
+        "servers": servers, "client": client, "out": out and str(out),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     if resume is not None:

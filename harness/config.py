@@ -108,6 +108,9 @@ class Settings(_Table):
         [], description="what is done to each store in trials of their own, such as freeze@3+2"
     )
     audit: bool = Field(True, description="make the quick checks of `audit` on every variant before the first trial")
+    counts: bool = Field(
+        False, description="count exactly what each step of every variant takes, before the first trial"
+    )
     slo: str | None = Field(None, description="an objective, whose capacity is searched for: p99<20ms,errors<0.1%")
     blocks: int = Field(ge=1, le=1000, description="how often every variant has its turn")
     warmup_s: float = Field(ge=0, le=3600, description="seconds of load before the window")

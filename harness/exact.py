@@ -14,12 +14,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from harness.arms import App
-from harness.errors import MeasurementError
+from harness.errors import ComponentError, MeasurementError
 from harness.hand import Hand
 from harness.relay import Relay
 from harness.wire.route import Unroutable, route
 from harness.wire.tally import Tally, Totals
-from reports.record.counts import COUNTS, STEPS, Counts, StepCounts
+from reports.record.counts import COUNTS, PAYLOAD_BYTES, STEPS, Counts, StepCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from harness.processes import Processes
     from harness.provision import Entrant
+    from reports.format import Variant
 
 _USER = "session-bench-counts"
-_PAYLOAD_BYTES = 1000
 _CYCLE: tuple[tuple[str, str, str, dict[str, Any] | None], ...] = (
-    ("login", "POST", "/login", {"user": _USER, "payload_bytes": _PAYLOAD_BYTES}),
+    ("login", "POST", "/login", {"user": _USER, "payload_bytes": PAYLOAD_BYTES}),
     ("read", "GET", "/profile", None),
     ("write", "POST", "/profile", {"note": "sixteen letters."}),
     ("ping", "GET", "/ping", None),
@@ -45,6 +45,7 @@ _CALM = 2
 """So many knocks in a row without a byte to or from the store are rest."""
 _REST_S = 10.0
 _OK = 200
+_ALREADY_RUNS = "it already runs, and nothing can be put between it and its store"
 _STORE = COUNTS[:4]
 """What is counted at the store; the rest at the client."""
 
@@ -75,13 +76,22 @@ def measure(processes: Processes, entrant: Entrant, *, cpus: Sequence[int] | Non
         app.about()
         driven = _Driven(record.name, stack.enter_context(Hand(app.port)), between)
         steps, notes = driven.steps()
-    return Counts(
-        variant=record.name,
-        driver=record.driver,
-        server=f"{record.server.product} {record.server.version}" if record.server else "",
-        steps=steps,
-        notes=[*between.notes(), *notes],
-    )
+    return _counts(record, steps, [*between.notes(), *notes])
+
+
+def counted(processes: Processes, entrant: Entrant, *, cpus: Sequence[int] | None, folder: Path) -> Counts:
+    """Measure, or say in a note of counts without steps why nothing could be counted: a run goes on without them."""
+    if entrant.arm.url:
+        return _counts(entrant.record, {}, [f"Nothing could be counted: {_ALREADY_RUNS}."])
+    try:
+        return measure(processes, entrant, cpus=cpus, folder=folder)
+    except (ComponentError, MeasurementError) as error:
+        return _counts(entrant.record, {}, [f"Nothing could be counted: {error}"])
+
+
+def _counts(record: Variant, steps: dict[str, StepCounts], notes: list[str]) -> Counts:
+    server = f"{record.server.product} {record.server.version}" if record.server else ""
+    return Counts(variant=record.name, driver=record.driver, server=server, steps=steps, notes=notes)
 
 
 def _namespace(given: str) -> str:

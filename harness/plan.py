@@ -30,6 +30,7 @@ _CLOSED_RATE = 1500
 _ROW_BYTES = 14
 _SESSION_BYTES = 1500
 _AUDIT_S = 2.5
+_COUNTS_S = 1.5
 
 
 MOST_ATTEMPTS = 3
@@ -109,6 +110,7 @@ def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, par
         faults=_faults(settings, variants, opened=opened),
         faulted=[variant.name for variant in variants if variant.server] if settings.faults else [],
         audit=settings.audit,
+        counts=settings.counts,
         order=[rng.sample(names, len(names)) for _ in range(settings.blocks)],
         ranking=settings.blocks >= RANKING_BLOCKS,
     )
@@ -205,6 +207,8 @@ def estimate_s(plan: Plan, stores: int, done: int = 0) -> float:
         total_s += _CAPACITY_TRIALS * len(plan.order[0]) * (search.seconds + _TRIAL_OVERHEAD_S)
     if plan.audit and not done:
         total_s += _AUDIT_S * len(plan.order[0])
+    if plan.counts and not done:
+        total_s += _COUNTS_S * len(plan.order[0])
     share = 1 - done / max(1, count(plan))
     return total_s * max(0.0, share) + stores * (_SERVER_START_S + plan.sessions / _SEEDS_PER_S)
 

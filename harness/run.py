@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
-from harness import capacity, generator, link_cost, machine, plan, provision, trial
+from harness import capacity, exact, generator, link_cost, machine, plan, provision, trial
 from harness.audit import series as audits
 from harness.errors import Exit, MeasurementError, UsageError
 from harness.processes import Processes
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.provision import Entrant
     from harness.scenarios import Scenario
     from harness.variants import Wanted
+    from reports.record.counts import Counts
     from reports.record.relayed import RelayCost
 
 _CHECK_TIMEOUT_S = 60
@@ -38,7 +39,7 @@ _PAIRS, _CEILING_S = 300, 0.5
 
 @dataclass
 class Job:
-    """A plan with what it needs to be carried out; `done` are the trials that an earlier session finished."""
+    """A plan with what it needs to be carried out; `done` and `counted` are what an earlier session finished."""
 
     folder: Path
     plan: Plan
@@ -47,6 +48,7 @@ class Job:
     allow_tmpfs: bool
     done: list[Trial]
     started_at: str
+    counted: list[Counts] = field(default_factory=list)
 
     @classmethod
     def new(cls, plan: Plan, variants: list[Wanted], scenario: Scenario, *, out: Path, allow_tmpfs: bool) -> Self:
@@ -71,7 +73,7 @@ class Job:
     @classmethod
     def resumed(cls, folder: Path, run: Run, variants: list[Wanted], scenario: Scenario, *, allow_tmpfs: bool) -> Self:
         """Take up a run that was interrupted; trials that were written stay as they are."""
-        return cls(folder, run.plan, variants, scenario, allow_tmpfs, read_trials(folder), run.started_at)
+        return cls(folder, run.plan, variants, scenario, allow_tmpfs, read_trials(folder), run.started_at, run.counts)
 
     def estimate_s(self) -> float:
         """Estimate the seconds that are left."""
@@ -141,6 +143,7 @@ def recorded(job: Job) -> Iterator[tuple[Run, Processes]]:
             environment=environment,
             variants=[provision.record(wanted) for wanted in job.variants],
             trials=job.done,
+            counts=job.counted,
         )
         machine.pin(cpus.get("harness"))
         try:
@@ -183,6 +186,8 @@ def _trials(job: Job, run: Run, processes: Processes, progress: Progress) -> Non
             write_run(job.folder, run)
         bench = trial.Bench(processes, job.plan, job.scenario, job.folder, cpus, progress.live)
         series = _Series(job, run, bench, entrants, provisions, progress)
+        if job.plan.counts:
+            series.count()
         _choose_rate(job, run, series)
         for block in plan.blocks(job.plan):
             series.carry_out(block)
@@ -219,6 +224,18 @@ class _Series:
     progress: Progress
     begun: float = field(default_factory=monotonic)
     carried_out: int = 0
+
+    def count(self) -> None:
+        """Count exactly what each step of every variant takes that no earlier session counted; each is kept at once."""
+        known = {each.variant for each in self.run.counts}
+        for name, entrant in self.entrants.items():
+            if name in known or entrant.record.error is not None:
+                continue
+            self.progress.preparing(f"{name}: exact counts")
+            folder, cpus = self.job.folder / "counts" / entrant.record.slug, self.run.environment.cpus.get("app")
+            with self.provisions.only(entrant):
+                self.run.counts.append(exact.counted(self.bench.processes, entrant, cpus=cpus, folder=folder))
+            write_run(self.job.folder, self.run)
 
     def carry_out(self, planned: Sequence[Planned]) -> None:
         """Carry out what is left of these trials; what the instrument spoilt comes again behind the others."""

@@ -28,7 +28,7 @@ class Recorded:
     """A run and its folder, with tidy pandas frames of all that it holds, each made once and when it is asked for.
 
     `variants`, `summaries`, `trials`, `steps`, `sizes`, `capacities`, `told`, `comparisons`, `audits`, `correctness`,
-    `outages` and `distances` come from `run`; `requests()` and `resources()` read the trials' files each
+    `counts`, `outages` and `distances` come from `run`; `requests()` and `resources()` read the trials' files each
     time. A frame has all its columns even where the run has no row for it; units are in their names.
     `help(Recorded.trials)`, as of every other, lists the columns, and so does docs/tables.md.
     """
@@ -86,6 +86,11 @@ class Recorded:
     @documented("correctness")
     def correctness(self) -> pd.DataFrame:  # noqa: D102
         return frames.frame(self.run, "correctness")
+
+    @cached_property
+    @documented("counts")
+    def counts(self) -> pd.DataFrame:  # noqa: D102
+        return frames.frame(self.run, "counts")
 
     @cached_property
     @documented("outages")

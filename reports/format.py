@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from reports.record.audited import Audit, Checked  # noqa: TC001 - pydantic reads annotations at run time
+from reports.record.counts import Counts  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record.environment import Environment  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record.faulted import Fault  # noqa: TC001 - pydantic reads annotations at run time
 from reports.record.judgement import Comparison, Judgement, Told  # noqa: TC001 - pydantic reads annotations at run time
@@ -21,7 +22,7 @@ from reports.record.relayed import RelayCost, Relayed  # noqa: TC001 - pydantic 
 # 3  the judge: a trial of a pair has two arms, a duet and slices; a run has comparisons, told pairs and a judgement.
 #    What 2 had as `comparisons` was always empty.
 # 4  correctness: a run has audits (what 3 had as such was always empty), a trial the answers that it checked, and where
-#    they were part of it a fault and a relay.
+#    they were part of it a fault and a relay. Since, a plan and a run may have counts too.
 SCHEMA_VERSION = 4
 
 Outcome = Literal["ok", "http_error", "transport_error", "wrong_answer", "refused", "timeout", "cut", "unsent"]
@@ -100,6 +101,8 @@ class Plan(Data):
     """The variants that have a store to be harmed."""
     audit: bool = False
     """Whether the quick checks of an audit went before the first trial."""
+    counts: bool = False
+    """Whether what each step takes was counted exactly before the first trial."""
     order: list[list[str]]
     """Canonical variant names, one list per block, in the order in which they run."""
     ranking: bool = False
@@ -357,6 +360,8 @@ class Run(Data):
     audits: list[Audit] = []
     relay_cost: RelayCost | None = None
     """Of the relay that variants with a round-trip time have; null where there is none."""
+    counts: list[Counts] = []
+    """What each step of a variant takes, counted by hand and without load; without steps where it could not be."""
 
     @model_validator(mode="after")
     def _names_only_its_own(self) -> Run:
@@ -364,6 +369,7 @@ class Run(Data):
         named = {arm.variant for trial in self.trials for arm in trial.arms}
         named.update(summary.variant for summary in self.summaries)
         named.update(capacity.variant for capacity in self.capacities)
+        named.update(counts.variant for counts in self.counts)
         if strangers := sorted(named - known):
             raise ValueError(f"there are figures of {', '.join(strangers)}, which is not among the variants")
         return self

@@ -98,10 +98,7 @@ def _found(run: Run) -> Iterator[tuple[str, str, list[str]]]:
     if is_open and not plan.ladder_per_s:
         rates = ",".join(f"{(plan.load.rate_per_s or _RATE) * times:g}" for times in (0.5, 2, 4))
         yield "ladder", "latency at other rates", [*_same(run), *_load(run), "--ladder", rates]
-    if not run.audits or any(audit.quick for audit in run.audits):
-        what = "an audit" if not run.audits else "the whole audit, of which the quick set is a part"
-        audited = [name for name in names if name != run.baseline] or names
-        yield "audit", f"{what}: whether sessions are right", [_COMMAND, "audit", *audited]
+    yield from _checked(run)
     if stored and not plan.faults:
         load = _load(run) if is_open else ["--rate", str(_RATE)]
         words = [word for fault in _FAULTS for word in ("--fault", fault)]
@@ -117,6 +114,18 @@ def _found(run: Run) -> Iterator[tuple[str, str, list[str]]]:
         yield "sizes", "larger sessions, and where a cookie ends", [
             _COMMAND, "run", *names, "--scenario", _SIZES, *load
         ]  # fmt: skip
+
+
+def _checked(run: Run) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what is to be had without load: an audit, and exact counts."""
+    names = [variant.name for variant in run.variants]
+    if not run.audits or any(audit.quick for audit in run.audits):
+        what = "an audit" if not run.audits else "the whole audit, of which the quick set is a part"
+        audited = [name for name in names if name != run.baseline] or names
+        yield "audit", f"{what}: whether sessions are right", [_COMMAND, "audit", *audited]
+    if not run.counts:
+        what = "what each step takes, counted exactly: round trips, bytes, the cookie"
+        yield "counts", what, [*_same(run), *_load(run), "--counts"]
 
 
 def _same(run: Run, names: Sequence[str] = (), *, profile: str = "") -> list[str]:

@@ -9,6 +9,7 @@ from reports.format import LAYERS
 from reports.listings import (
     apart,
     correctness,
+    counts_listing,
     crossover_listing,
     outage_listing,
     policies,
@@ -36,13 +37,14 @@ COSTS: Final[dict[str, tuple[str, str, Callable[[float], str]]]] = {
 def beside(run: Run) -> list[Listing]:
     """Return what stands beside the table, as far as the run has it.
 
-    Which differ, cost over the baseline, capacity, what policies, size and distance cost, what faults did, correctness
-    under load; variants that fail their audit struck.
+    Which differ, cost over the baseline, what each step takes, capacity, what policies, size and distance cost, what
+    faults did, correctness under load; variants that fail their audit struck.
     """
     out = struck.checks(run)
     found = (
-        apart.matrix(run), costs(run), capacities(run), policies.listing(run), sizes_listing.listing(run),
-        crossover_listing.listing(run), *outage_listing.tables(run), correctness.listing(run),
+        apart.matrix(run), costs(run), counts_listing.listing(run), capacities(run), policies.listing(run),
+        sizes_listing.listing(run), crossover_listing.listing(run), *outage_listing.tables(run),
+        correctness.listing(run),
     )  # fmt: skip
     return [each.striking(out) for each in found if each is not None]
 
@@ -50,11 +52,12 @@ def beside(run: Run) -> list[Listing]:
 def inside(run: Run) -> list[Listing]:
     """Return what goes further, as far as the run has it.
 
-    Every two variants, where the mean goes, store operations, the relay, what went on beside the sessions of a fault.
+    Every two variants, where the mean goes, every step's counts, store operations, the relay, what went on beside the
+    sessions of a fault.
     """
     found = (
-        apart.pairs(run), layers(run), app_loop(run), store_operations(run), crossover_listing.relay(run),
-        outage_listing.bystanders(run),
+        apart.pairs(run), layers(run), counts_listing.steps(run), app_loop(run), store_operations(run),
+        crossover_listing.relay(run), outage_listing.bystanders(run),
     )  # fmt: skip
     return [each for each in found if each is not None]
 

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict
 from reports.record.judgement import CountChange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 STEPS = ("login", "read", "write", "logout", "ping")
 """As the scenarios name them, in the order in which they are shown."""
+PAYLOAD_BYTES = 1000
+"""Of the session that the steps are counted with."""
 COUNTS = ("commands", "round_trips", "to_store_bytes", "from_store_bytes", "response_bytes", "cookie_bytes")
 
 
@@ -59,7 +61,7 @@ def changes(before: Counts, now: Counts, *, against: Literal["base", "file"]) ->
     Driver and server may differ: that a new driver asks more of its store is what one wants to know.
     """
     found = []
-    for step in _in_order({**before.steps, **now.steps}):
+    for step in in_order({**before.steps, **now.steps}):
         for count in COUNTS:
             was, is_now = _count(before, step, count), _count(now, step, count)
             if was != is_now:
@@ -74,11 +76,13 @@ def is_more(change: CountChange) -> bool:
     return change.before is not None and change.now is not None and change.now > change.before
 
 
+def in_order(steps: Iterable[str]) -> list[str]:
+    """Return names of steps in the order in which they are shown, those that we do not know at the end."""
+    names = set(steps)
+    return [*(step for step in STEPS if step in names), *sorted(names - set(STEPS))]
+
+
 def _count(counts: Counts, step: str, count: str) -> int | None:
     found = counts.steps.get(step)
     value: int | None = None if found is None else getattr(found, count)
     return value
-
-
-def _in_order(steps: dict[str, StepCounts]) -> Sequence[str]:
-    return [*(step for step in STEPS if step in steps), *sorted(steps.keys() - set(STEPS))]

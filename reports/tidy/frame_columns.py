@@ -225,6 +225,23 @@ CORRECTNESS: Final = Table(
         Column("upper_per_million", "float64", "fewer than so many with 95 % confidence, where none was (3/n)"),
     ],
 )
+COUNTS: Final = Table(
+    "counts",
+    "A row per variant and step, counted exactly, by hand and without load; one without a step where nothing could be.",
+    [
+        Column("variant", "string", "canonical name of the variant"),
+        Column("driver", "string", "driver and version that it holds for"),
+        Column("server", "string", "the store server and its version that it holds for"),
+        Column("step", "string", "login, read, write, logout or ping"),
+        Column("commands", "Int64", "what the store was asked: commands, statements, messages or requests"),
+        Column("round_trips", "Int64", "how often it was waited for; a pipeline is one"),
+        Column("to_store_bytes", "Int64", "bytes sent to the store, by its protocol, without TCP's own"),
+        Column("from_store_bytes", "Int64", "bytes that came back"),
+        Column("response_bytes", "Int64", "the app's answer, head and body"),
+        Column("cookie_bytes", "Int64", "cookie that the client holds afterwards, and sends with each request"),
+        Column("notes", "string", "why counts are missing"),
+    ],
+)
 _STAGES: Final = ("before", "during", "after")
 _STAGE: Final[dict[str, tuple[Kind, str]]] = {
     "arrivals": ("Int64", "arrivals of the stage, by their intended start"),
@@ -350,8 +367,8 @@ RESOURCES: Final = Table(
 TABLES: Final = {
     table.name: table
     for table in (
-        VARIANTS, SUMMARIES, TRIALS, STEPS, SIZES, CAPACITIES, TOLD, COMPARISONS, AUDITS, CORRECTNESS, OUTAGES,
-        DISTANCES, REQUESTS, RESOURCES,
+        VARIANTS, SUMMARIES, TRIALS, STEPS, SIZES, CAPACITIES, TOLD, COMPARISONS, AUDITS, CORRECTNESS, COUNTS,
+        OUTAGES, DISTANCES, REQUESTS, RESOURCES,
     )
 }  # fmt: skip
 """Every table by its name, which is that of the frame and of the CSV file."""

@@ -6,7 +6,8 @@ import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 from reports import stats
-from reports.listings import correctness, crossover, sizes, view
+from reports.listings import correctness, counts_listing, crossover, sizes, view
+from reports.record.counts import COUNTS, in_order
 from reports.tidy import frame_columns as columns
 
 if TYPE_CHECKING:
@@ -152,6 +153,16 @@ def answers(run: Run) -> Iterator[Row]:
         yield {"variant": each.variant, "property": each.name, **_taken(each, _TALLY)}
 
 
+def counts(run: Run) -> Iterator[Row]:
+    """Yield a row per variant and step that was counted, and one of a variant of which nothing could be."""
+    for each in counts_listing.found(run):
+        known = {**_taken(each, ("variant", "driver", "server")), "notes": " ".join(each.notes)}
+        for step in in_order(each.steps):
+            yield {**known, "step": step, **_taken(each.steps[step], COUNTS)}
+        if not each.steps:
+            yield known
+
+
 def outages(run: Run) -> Iterator[Row]:
     """Yield a row per trial with a fault."""
     for trial in run.trials:
@@ -194,7 +205,7 @@ def distances(run: Run) -> Iterator[Row]:
 OF: Final[dict[str, Callable[[Run], Iterable[Row]]]] = {
     "variants": variants, "summaries": summaries, "trials": trials, "steps": steps, "sizes": payloads,
     "capacities": capacities, "told": told, "comparisons": comparisons, "audits": audits, "correctness": answers,
-    "outages": outages, "distances": distances,
+    "counts": counts, "outages": outages, "distances": distances,
 }  # fmt: skip
 """The rows of each table that a run holds by itself; requests and resources lie in files of their own."""
 

@@ -46,6 +46,7 @@ def known(run: Run) -> set[float]:
     for values in per_variant.values():
         found |= {statistics.median(values), sum(values), min(values), max(values)}
     found |= {float(len(each.trials)) for each in run.capacities}
+    found |= moved(run)
     return found | layers(run) | shares(raw) | ratios(raw) | faults(run) | relayed(run) | means(run) | judged(run)
 
 
@@ -120,6 +121,12 @@ def means(run: Run) -> set[float]:
                 if figures is not None and (value := getattr(figures, name)) is not None:
                     seen[arm.variant, name].append(value)
     return {math.sqrt(one * other) for values in seen.values() for one in values for other in values}
+
+
+def moved(run: Run) -> set[float]:
+    """Return the bytes to a store and from it together, of every step that was counted."""
+    steps = [step for each in run.counts for step in each.steps.values()]
+    return {float((each.to_store_bytes or 0) + (each.from_store_bytes or 0)) for each in steps}
 
 
 def judged(run: Run) -> set[float]:

@@ -73,8 +73,9 @@ def test_every_table_has_a_file(opened: Recorded, golden: Callable[[str, str], N
     }
     for name, run in made.items():
         golden(f"{name}.csv", exported.table(run, name))
-    # Those of variants, trials, audits and correctness are written elsewhere, and summaries are variants in long form.
-    elsewhere = {"variants", "trials", "audits", "correctness", "summaries"}
+    # Those of variants, trials, audits, correctness and counts are written elsewhere, and summaries are variants in
+    # long form.
+    elsewhere = {"variants", "trials", "audits", "correctness", "counts", "summaries"}
     assert made.keys() | elsewhere == TABLES.keys() - {"requests", "resources"}
 
 

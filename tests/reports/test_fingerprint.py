@@ -18,7 +18,7 @@ IRRELEVANT = {
     "plan": {
         # Names; what decides how many trials there are and in which order; phases of their own behind the latency.
         "name", "profile", "rate_source", "ladder_per_s", "ladder_blocks", "objective", "drain_s", "seed", "servers",
-        "order", "ranking", "faults", "faulted", "audit",
+        "order", "ranking", "faults", "faulted", "audit", "counts",
     },
     "plan.load": set(),
     "variants.redis": {"name", "slug", "traits", "bytes_per_session", "error"},

@@ -22,6 +22,7 @@ from reports.tidy.table import METRICS
 from tests.reports import (
     synthetic,
     synthetic_audits,
+    synthetic_counts,
     synthetic_distance,
     synthetic_faults,
     synthetic_judged,
@@ -39,7 +40,8 @@ KEYS = {
     "steps": ["trial", "variant", "step"], "sizes": ["variant", "step", "payload_bytes"], "capacities": ["variant"],
     "told": ["a", "b", "metric"],
     "comparisons": ["pair", "metric"], "audits": ["variant", "quick", "number"],
-    "correctness": ["variant", "property"], "outages": ["trial", "variant"], "distances": ["variant"],
+    "correctness": ["variant", "property"], "counts": ["variant", "step"], "outages": ["trial", "variant"],
+    "distances": ["variant"],
 }  # fmt: skip
 """What a row of each table is of."""
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -53,6 +55,7 @@ def runs(folder: Path) -> list[Run]:
         synthetic_judged.check("regressed"),
         synthetic_faults.record(folder / "faults"),
         synthetic_distance.run(),
+        synthetic_counts.run(),
         synthetic_sizes.run(),
     ]
 
@@ -88,8 +91,9 @@ def test_a_row_is_told_from_every_other_by_what_it_is_of(
     for recorded in [*several, reference]:
         frame = getattr(recorded, name)
         assert not frame.duplicated(KEYS[name]).any()
-        # What a row is of is known, but for what could not be audited: no check of it was made.
-        assert not frame[[key for key in KEYS[name] if key != "number"]].isna().any(axis=None)
+        # What a row is of is known, but for what could not be audited or counted: no check of it was made, no step.
+        known = [key for key in KEYS[name] if (name, key) not in {("audits", "number"), ("counts", "step")}]
+        assert not frame[known].isna().any(axis=None)
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))

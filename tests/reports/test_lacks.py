@@ -12,6 +12,7 @@ import harness
 from harness import cli, faults, objective, scenarios
 from reports.choice import lacks
 from reports.format import Load, Objective
+from reports.record.counts import Counts
 from reports.record.faulted import Fault
 from tests.reports import synthetic, synthetic_audits, synthetic_choice, synthetic_distance, synthetic_open
 from tests.reports.synthetic_choice import APART
@@ -41,6 +42,7 @@ def full() -> Run:
         faults=[Fault(kind="freeze", at_s=1, for_s=1)], scenario="big_session",
     )  # fmt: skip
     run.audits = [synthetic_audits.audit(name) for name in APART]
+    run.counts = [Counts(variant=name, driver="", server="", steps={}) for name in BARE]
     run.variants[2].rtt_ms = 1.0
     return run
 
@@ -92,11 +94,13 @@ def test_every_command_is_one_that_the_command_line_takes(kind: str) -> None:
 
 
 def test_a_run_is_told_all_that_it_lacks_and_nothing_that_it_has(tmp_path: Path) -> None:
-    assert list(found(RUNS["quick"]())) == ["blocks", "capacity", "ladder", "audit", "fault", "rtt", "sizes"]
-    assert list(found(closed())) == ["blocks", "baseline", "rate", "capacity", "audit", "fault", "rtt", "sizes"]
+    assert list(found(RUNS["quick"]())) == ["blocks", "capacity", "ladder", "audit", "counts", "fault", "rtt", "sizes"]
+    assert list(found(closed())) == [
+        "blocks", "baseline", "rate", "capacity", "audit", "counts", "fault", "rtt", "sizes",
+    ]  # fmt: skip
     assert list(found(full())) == ["blocks"]
     opened = synthetic_open.record(tmp_path, synthetic_open.SUBJECTS[:3], blocks=1)
-    assert list(found(opened)) == ["blocks", "audit", "fault", "rtt", "sizes"]
+    assert list(found(opened)) == ["blocks", "audit", "counts", "fault", "rtt", "sizes"]
     long = synthetic_choice.run({name: [times[0]] * 12 for name, times in BARE.items()}, profile="standard")
     assert "blocks" not in found(long)
     assert "--profile standard" in found(long)["capacity"].command
@@ -112,6 +116,8 @@ def test_a_command_names_the_runs_own_variants_scenario_load_and_parameters() ->
         "--slo 'p99<20ms,errors<0.1%'"
     )
     assert lack["audit"].command == "session-bench audit redis postgres mongodb"
+    assert lack["counts"].command.endswith("--set writes=3 --rate 200 --counts")
+    assert parsed(lack["counts"])[1]["counts"] is True
     assert lack["ladder"].command.endswith("--ladder 100,400,800")
     # Who has no store cannot lose it, and what a settings table names cannot be moved away.
     run = synthetic_choice.run({"memory": (1.0, 1.1, 1.2), "redis": (2.0, 2.1, 2.2), "ours": (3.0, 3.1, 3.2)})
