@@ -66,19 +66,28 @@ def tallies(run: Run) -> list[Tally]:
 
 
 def listing(run: Run) -> Listing | None:
-    """Return the table; None where no trial checked anything."""
+    """Return the table; None where no trial checked anything.
+
+    Properties of a variant that none broke, of as many answers, share a row: most are checked of every answer.
+    """
+    names: dict[tuple[str, ...], str] = {}
+    first: dict[tuple[str, ...], Tally] = {}
+    for each in tallies(run):
+        key = each.variant, "" if not each.wrong else each.name, str(each.checked)
+        names[key] = ", ".join(filter(None, [names.get(key), each.name.replace("_", " ")]))
+        first.setdefault(key, each)
     rows = [
         [
-            each.variant, each.name.replace("_", " "), units.count(each.checked), units.count(each.wrong),
-            MISSING if each.wrong_per_million is None else units.significant(each.wrong_per_million),
+            each.variant, names[key], units.count(each.checked), units.count(each.wrong),
+            units.significant(each.wrong_per_million) if each.wrong_per_million else MISSING,
             _below(each.upper_per_million),
         ]
-        for each in tallies(run)
+        for key, each in first.items()
     ]  # fmt: skip
     if not rows:
         return None
     heads = [
-        Head("variant", words=True), Head("property", words=True), Head("checked"), Head("wrong"),
+        Head("variant", words=True), Head("properties", words=True), Head("checked"), Head("wrong"),
         Head("wrong", "per million"), Head("95 % bound", "per million"),
     ]  # fmt: skip
     remark = (
@@ -88,7 +97,7 @@ def listing(run: Run) -> Listing | None:
     )
     if any(row[1] == "concurrent updates" and row[3] != "0" for row in rows):
         remark += " What concurrent updates lose, conflict=last-wins gives up by choice; reject and retry do not."
-    return Listing("correctness", "Correctness under load", heads, rows, remark)
+    return Listing("correctness", "Correctness under load", heads, rows, remark).without_empty_columns()
 
 
 def _below(bound: float | None) -> str:

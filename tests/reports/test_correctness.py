@@ -52,7 +52,7 @@ def test_the_table_says_what_was_counted() -> None:
     found = correctness.listing(run)
     assert found is not None
     rows = {(row[0], row[1]): list(row[2:]) for row in found.rows}
-    assert rows["memory", "isolation"] == ["48,000", "0", "0", "< 62.5"]
+    assert rows["memory", "isolation"] == ["48,000", "0", "–", "< 62.5"]  # noqa: RUF001 - the dash of tables
     assert rows["none", "concurrent updates"] == ["1,440", "16", "11,100", "–"]  # noqa: RUF001 - the dash of tables
     assert "conflict=last-wins gives up by choice" in found.remark
     for trial in run.trials:
@@ -60,6 +60,27 @@ def test_the_table_says_what_was_counted() -> None:
     found = correctness.listing(run)
     assert found is not None
     assert "last-wins" not in found.remark
+
+
+def test_what_nobody_broke_shares_a_row() -> None:
+    run = synthetic_told.bench(1)
+    first, second, *_ = run.trials
+    first.checked = {name: Checked(checked=100) for name in ("isolation", "payload")} | {
+        "revocation": Checked(checked=9)
+    }
+    second.checked = {"isolation": Checked(checked=100, wrong=1), "payload": Checked(checked=100)}
+    found = correctness.listing(run)
+    assert found is not None
+    assert {(row[1], *row[2:4]) for row in found.rows if row[0] == first.arms[0].variant} == {
+        ("isolation, payload", "100", "0"), ("revocation", "9", "0"),
+    }  # fmt: skip
+    assert {(row[1], *row[2:4]) for row in found.rows if row[0] == second.arms[0].variant} == {
+        ("isolation", "100", "1"), ("payload", "100", "0"),
+    }  # fmt: skip
+    second.checked = {}
+    found = correctness.listing(run)
+    assert found is not None
+    assert "wrong per million" not in [head.text for head in found.heads]
 
 
 @pytest.mark.parametrize("width", [80, 120])
