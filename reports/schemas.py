@@ -88,8 +88,9 @@ def columns() -> str:
         "What `reports.load(run)` gives as pandas frames under these names, and `report/NAME.csv` as files where the "
         "run has a row for it. What is not known is missing, or empty. Units are in the names: µs, bytes, shares of "
         "one. Texts in CSV are whole, but one that a spreadsheet might take for a formula (it begins with =, +, -, @, "
-        "a tab or a line's end) has an apostrophe before it. `requests` and `resources` are methods that read "
-        "`trials/*/*.parquet`, and take `trial=` and `variant=`."
+        "a tab or a line's end) has an apostrophe before it. Columns that only audits or pairs have, such as `struck`, "
+        "are left out of CSV where a run has none, and `summaries`, which is `variants` in long form, is no file. "
+        "`requests` and `resources` are methods that read `trials/*/*.parquet`, and take `trial=` and `variant=`."
     )
     parts = ["# Tables of a run", about]
     for table in TABLES.values():

@@ -41,7 +41,7 @@ NOTICED = {
 
 
 def rendered(written: str) -> str:
-    return MarkdownIt("gfm-like", {"linkify": False}).render(written)
+    return str(MarkdownIt("gfm-like", {"linkify": False}).render(written))
 
 
 def noticed(shown: str) -> set[str]:
