@@ -65,10 +65,9 @@ def test_the_table_says_what_was_counted() -> None:
 def test_what_nobody_broke_shares_a_row() -> None:
     run = synthetic_told.bench(1)
     first, second, *_ = run.trials
-    first.checked = {name: Checked(checked=100) for name in ("isolation", "payload")} | {
-        "revocation": Checked(checked=9)
-    }
-    second.checked = {"isolation": Checked(checked=100, wrong=1), "payload": Checked(checked=100)}
+    right = Checked(checked=100, wrong=0)
+    first.checked = {"isolation": right, "payload": right, "revocation": Checked(checked=9, wrong=0)}
+    second.checked = {"isolation": Checked(checked=100, wrong=1), "payload": right}
     found = correctness.listing(run)
     assert found is not None
     assert {(row[1], *row[2:4]) for row in found.rows if row[0] == first.arms[0].variant} == {
