@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import html
+from typing import TYPE_CHECKING, Final
 
 from reports.exporters import audit_markdown, decision_markdown
 from reports.exporters.fitted import fitted
 from reports.exporters.markdown_tables import listing, servers, table
 from reports.listings import findings, view
 from reports.words.text import markdown as escaped
+from reports.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.format import Run
+
+
+_WIDE: Final = 400
+"""Pixels of 300 points, which a chart is wide; its PNG has twice as many."""
 
 
 def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
@@ -37,8 +43,13 @@ def render(run: Run, charts: Sequence[tuple[str, str]] = ()) -> str:
     parts += decision_markdown.lacking(run)
     if charts:
         parts.append("## Charts")
-        parts.extend(f"![{escaped(title)}]({path})" for title, path in charts)
+        parts.extend(_picture(title, path) for title, path in charts)
     return fitted("\n\n".join(parts) + "\n", "index.html beside this file has all of it, and so have the CSV files")
+
+
+def _picture(title: str, path: str) -> str:
+    """Return a picture as wide as its letters are as large as the text's, for which Markdown itself has no word."""
+    return f'<img src="{path}" width="{_WIDE}" alt="{html.escape(plain(title))}">'
 
 
 def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
