@@ -61,12 +61,13 @@ def write(run: str | Path | Recorded) -> list[Path]:
 
 def _compared(run: Run, drawn: list[Chart]) -> dict[str, str]:
     """Return the files of a run that compares variants."""
-    from reports.exporters import decision_json, html, markdown  # noqa: PLC0415 - as above
+    from reports.exporters import decision_json, html, markdown, run_junit  # noqa: PLC0415 - as above
 
     decided = decision_json.document(run)
     return {
         "index.html": html.render(run, drawn),
         "report.md": markdown.render(run, [(chart.title, f"charts/{chart.name}.png") for chart in drawn]),
+        "junit.xml": run_junit.render(run),
     } | ({} if decided is None else {"decision.json": decided.model_dump_json(indent=1) + "\n"})
 
 

@@ -24,7 +24,7 @@ def render(run: Run) -> str:
     suites = [
         Suite(
             audit.variant,
-            list(_cases(audit)),
+            list(each(audit)),
             _properties(variants.get(audit.variant), audit),
             sum(check.seconds for check in audit.checks),
         )
@@ -44,7 +44,8 @@ def _properties(variant: Variant | None, audit: Audit) -> dict[str, object]:
     }
 
 
-def _cases(audit: Audit) -> Iterator[Case]:
+def each(audit: Audit) -> Iterator[Case]:
+    """Yield the cases of one audit, of which there is one in any case."""
     if audit.error is not None:
         yield _missing(audit.error)
     elif not audit.checks:
