@@ -113,7 +113,10 @@ def in_words(
         among = contest(run, served, metric)
         # Where they share the place with the others, they were named with them.
         if among.state != "unknown" and not set(among.best) <= set(found.best):
-            behind = f" {_heading(among, SERVED)}{_named(among, served, known, next_too=next_too, brief=brief)}."
+            # A figure that stands before is not said again.
+            told = () if found.state == "best" else found.best[:_MOST]
+            named = _named(among, served, known, next_too=next_too, brief=brief, told=told)
+            behind = f" {_heading(among, SERVED)}{named}."
             # Whoever leads there is said there.
             next_too = next_too and found.figures[1].variant not in among.best
     named = _named(found, variants, known, next_too=next_too, brief=brief)
@@ -136,8 +139,16 @@ def _heading(found: Contest, before: str, *, brief: bool = False) -> str:
     return f"{said[0].upper()}{said[1:]}: " if said else ""
 
 
-def _named(found: Contest, variants: Sequence[Variant], known: Collection[str], *, next_too: bool, brief: bool) -> str:
-    """Return those that are best with their figures, and who comes next where there is a winner."""
+def _named(
+    found: Contest,
+    variants: Sequence[Variant],
+    known: Collection[str],
+    *,
+    next_too: bool,
+    brief: bool,
+    told: Collection[str] = (),
+) -> str:
+    """Return those that are best with their figures unless `told`, and who comes next where there is a winner."""
     names = {variant.name: called(variant, known) for variant in variants}
     texts = {one.variant: one.text for one in found.figures}
     if found.state in {"best", "only"}:
@@ -147,7 +158,8 @@ def _named(found: Contest, variants: Sequence[Variant], known: Collection[str], 
     if brief:
         return listed([names[name] for name in found.best])
     more = f" and {plural(len(found.best) - _MOST, 'other')}" if len(found.best) > _MOST else ""
-    return "; ".join(f"{names[name]}, {texts[name]}" for name in found.best[:_MOST]) + more
+    said = (names[name] if name in told else f"{names[name]}, {texts[name]}" for name in found.best[:_MOST])
+    return "; ".join(said) + more
 
 
 def _answer(run: Run, variants: Sequence[Variant], metric: Metric, known: Collection[str]) -> Answer:

@@ -89,6 +89,14 @@ def test_who_shares_a_place_is_named_without_the_figures_that_stand_above() -> N
     )
 
 
+def test_a_figure_is_said_once_in_an_answer() -> None:
+    times = {"memory": (2.0, 2.1, 2.6), "redis": (2.5, 2.7, 2.9), "postgres": (2.8, 3.0, 3.2)}
+    said = answers(synthetic_choice.run(times))["p99"].said
+    assert said.endswith(
+        "redis, 2.70 ms (2.50 to 2.90). On a server not told apart: redis; postgres, 3.00 ms (2.80 to 3.20)."
+    )
+
+
 def test_two_blocks_tell_nobody_apart() -> None:
     run = synthetic_choice.run({name: times[:2] for name, times in APART.items()})
     assert {answers(run)[key].state for key in ("p99", "p50", "app-cpu", "cpu")} == {"not told apart"}
