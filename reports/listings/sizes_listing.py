@@ -39,7 +39,7 @@ def listing(run: Run) -> Listing | None:
         f"p50 of {step} in ms by the session's payload, medians of the blocks.",
         *sizes.sentences(run),
         *([f'Where sessions are refused, it says "{REFUSED}".'] if REFUSED in cells else []),
-        "The details have every other request by its size.",
+        "sizes.csv has every other request by its size.",
     ]
     return Listing("payloads", "What a session's size costs", heads, rows, " ".join(remark))
 

@@ -15,7 +15,7 @@ _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 """Nothing of foreign text: `plain` writes it as its number."""
 _TAKEN_UP: Final = re.compile(
     r"""
-      (?<![a-z0-9_]@)(?<=@)(?=\w)                # @somebody, @group/team
+      (?<![a-z0-9_]@)(?<=@)(?=[\w-])            # @somebody, @group/team
     | (?<=[a-z0-9_]@)(?=[\w.-]*\.\w)            # somebody@example.org, but not kill@3+2
     | (?<=[#&])(?=\d)                           # #1, owner/repository#1; GitLab's epics
     | (?<=%)(?=[\w"])                           # GitLab's milestones

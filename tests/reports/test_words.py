@@ -55,6 +55,7 @@ def noticed(shown: str) -> set[str]:
         ("@somebody", {"mention"}),
         ("(@group/team)", {"mention"}),
         ("a@example.org", {"mail"}),
+        (".@-.0", {"mail"}),
         ("#123", {"issue"}),
         ("owner/repo#1", {"issue"}),
         ("GH-26", {"issue"}),
