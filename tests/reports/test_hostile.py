@@ -35,9 +35,11 @@ from reports.format import Run
 from reports.judging.compared import Across, across
 from reports.judging.history import History, LeftOut, history
 from reports.listings.side_by_side import Side, SideBySide
+from reports.record.counts import Counts
 from reports.words.text import plain
 from tests.reports import (
     synthetic_audits,
+    synthetic_counts,
     synthetic_distance,
     synthetic_faults,
     synthetic_judged,
@@ -70,7 +72,7 @@ FREE = frozenset(
     {
         "scenario", "driver", "product", "version", "build", "note", "cpu", "kernel", "system", "virtualization",
         "pinning", "data_folder_filesystem", "error", "found", "why", "reasons", "differences", "text", "label",
-        "claim", "sent", "came", "step", "harness_version",
+        "claim", "sent", "came", "step", "harness_version", "notes",
     }
 )  # fmt: skip
 """Keys of run.json under which there is text that nobody of ours wrote, or need not have."""
@@ -109,6 +111,10 @@ def made(kind: str, folder: Path) -> Recorded:
         subjects = [each for each in synthetic_open.SUBJECTS if each.variant.name in _FEW]
         run = synthetic_open.record(folder, subjects, blocks=1, ladder_per_s=[150.0])
         run.audits = [each for each in synthetic_audits.every_state() if each.variant in _FEW]
+        run.counts = [synthetic_counts.counts("redis"), Counts(variant="none", driver="", server="", steps={})]
+        run.counts[0].steps[HOSTILE] = run.counts[0].steps["read"]
+        for each in run.counts:
+            each.notes = ["why it could not be counted"]
     elif kind == "faults":
         run = synthetic_faults.record(folder)
         run.variants = [each for each in run.variants if each.name in _FEW]
