@@ -232,14 +232,14 @@ def store_operations(run: Run) -> Listing | None:
                     name,
                     units.count(count),
                     units.count(failed),
-                    *(units.ms(time) if time is not None else MISSING for time in times),
+                    *(units.us(time) if time is not None else MISSING for time in times),
                 ]
             )
     if not rows:
         return None
     heads = [
         Head("variant", words=True), Head("operation", words=True), Head("count"), Head("failed"),
-        Head("mean", "ms"), Head("p50", "ms"), Head("p99", "ms"),
+        Head("mean", "µs"), Head("p50", "µs"), Head("p99", "µs"),
     ]  # fmt: skip
     remark = (
         "As the app saw them, driver and round trip included: counts of all blocks, medians of the blocks' times, "
