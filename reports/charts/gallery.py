@@ -54,8 +54,8 @@ _HOW: Final = {
     ),
     "load": (
         "p50 and p99 of response time at every rate that was tried. Points are medians of trials, the pale bar behind "
-        "one reaches from the smallest to the largest. Hollow: OVERLOADED, the rate was not sustained and the figure "
-        "is that of a growing queue. Crossed: FAILED."
+        "one reaches from the smallest to the largest; without a bar it is one trial. Hollow: OVERLOADED, the rate was "
+        "not sustained and the figure is that of a growing queue. Crossed: FAILED."
     ),
     "throughput": "Bars are medians over the blocks, lines reach from the smallest to the largest block.",
     "capacity": (
@@ -78,8 +78,8 @@ _HOW: Final = {
     ),
     "cpu": "CPU time over requests answered in the window. The generator's is no cost of the backend.",
     "memory": (
-        "The largest resident memory of the app's and the store's processes; what they share counts once for each. A "
-        "store's holds the live sessions, a cookie's are with the clients."
+        "The largest resident memory (RSS) of the app's and the store's processes: what they share counts once for "
+        "each, in PSS once for all. A store's holds the live sessions, a cookie's are with the clients."
     ),
 }
 """How each chart is read."""
