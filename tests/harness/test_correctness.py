@@ -65,9 +65,9 @@ def test_a_store_that_is_frozen_under_load_is_borne(tmp_path: Path) -> None:
 
 
 def test_a_distance_to_the_store_is_paid_at_every_round_trip(tmp_path: Path) -> None:
-    done = session_bench(tmp_path, "run", "redis", *QUICK, "--rtt", "0,20", "--json")
+    done = session_bench(tmp_path, "run", "redis", *QUICK, "--rtt", "0,20", "--counts", "--json")
     assert done.returncode in MEASURED, done.stderr
-    run, _ = recorded(tmp_path, done.stdout)
+    run, said = recorded(tmp_path, done.stdout)
     assert [variant.rtt_ms for variant in run.variants] == [0, 20]
     assert run.relay_cost is not None
     assert [each.rtt_ms for each in run.relay_cost.additions] == [20]
@@ -78,17 +78,26 @@ def test_a_distance_to_the_store_is_paid_at_every_round_trip(tmp_path: Path) -> 
         assert relayed.round_trips > 0
         read = figures.steps["GET /profile"]
         assert (read.p50_us or 0) > 1000 * relayed.rtt_ms
+    # How often the store is asked does not depend on how far away it is.
+    assert run.plan.counts
+    near, far = run.counts
+    assert near.steps == far.steps
+    assert {step: each.round_trips for step, each in near.steps.items()} == {
+        "login": 1, "read": 1, "write": 2, "logout": 2, "ping": 0,
+    }  # fmt: skip
+    assert {path.rsplit("/", 1)[1] for path in said["report"]} >= {"counts.csv"}
 
 
 def test_an_encrypted_store_has_no_distance(tmp_path: Path) -> None:
     (tmp_path / "session-bench.toml").write_text(
         '[variants.far]\nbackend = "redis"\nurl = "rediss://127.0.0.1:1"\nrtt = 4\n'
     )
-    done = session_bench(tmp_path, "run", "far", "none", *QUICK, "--json")
+    done = session_bench(tmp_path, "run", "far", "none", *QUICK, "--set", "counts=true", "--json")
     assert done.returncode == 4, done.stderr
     run, _ = recorded(tmp_path, done.stdout)
     assert run.variant("far").error
     assert {trial.arms[0].variant for trial in run.trials} == {"none"}
+    assert [(each.variant, each.steps["read"].round_trips) for each in run.counts] == [("none", 0)]
 
 
 def test_an_app_that_already_runs_is_loaded_and_audited_and_left_alone(tmp_path: Path) -> None:
@@ -97,12 +106,17 @@ def test_an_app_that_already_runs_is_loaded_and_audited_and_left_alone(tmp_path:
         app = App(processes, Arm("memory", environment=environment), log=tmp_path / "app.log", cpus=None)
         app.about()
         (tmp_path / "session-bench.toml").write_text(f'[variants.there]\ntarget = "{app.url}"\n')
-        done = session_bench(tmp_path, "run", "there", *QUICK, "--set", "audit=true", "--json")
+        done = session_bench(tmp_path, "run", "there", *QUICK, "--set", "audit=true", "--counts", "--json")
         assert done.returncode in MEASURED, done.stderr
         run, _ = recorded(tmp_path, done.stdout)
         assert app.died() is None
     (audit,) = run.audits
     assert {check.state for check in audit.checks} == {"PASS"}
+    [counts] = run.counts
+    assert (counts.variant, counts.steps) == ("there", {})
+    assert counts.notes == [
+        "Nothing could be counted: it already runs, and nothing can be put between it and its store."
+    ]
     (trial, *_) = run.trials
     figures = trial.arms[0].figures
     assert figures is not None
