@@ -91,8 +91,10 @@ class Rows:
     def label(self, values: Mapping[str, str]) -> None:
         """Write each row's name, figures, server and durability."""
         for place, row in enumerate(self.rows):
+            top = LEGEND + place * _PITCH
             with self.of(row):
-                self._label(row, LEGEND + place * _PITCH, values.get(row.variant.name, ""))
+                self._label(row, top, values.get(row.variant.name, ""))
+            self.canvas.instead(row.variant.name, canvas.MARGIN, top + 11)
 
     def _label(self, row: Row, top: float, value: str) -> None:
         right = canvas.WIDTH - canvas.MARGIN

@@ -19,6 +19,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font, LoadFlags
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports.charts import palette, svg
@@ -100,6 +101,8 @@ class Chart:
     """What is drawn, as figures."""
     variant: str = ""
     """The only variant that it is about."""
+    table: str = ""
+    """The table of a page that has the figures of its marks; empty: they are a table of their own."""
 
 
 @contextmanager
@@ -124,8 +127,10 @@ class Canvas:
         self._height = height
         self._struck = 0
         self.only = ""
+        self.table = ""
         self._marks: list[Mark] = []
         self._groups: list[svg.Group] = []
+        self._places: list[svg.Place] = []
         self._below = len(small) * (SMALL + 2) + 8
         self._full = self._above + height + self._below
         self.figure = Figure(figsize=(WIDTH / 72, self._full / 72))
@@ -156,8 +161,8 @@ class Canvas:
         self.figure.add_artist(stroke)
 
     @contextmanager
-    def of(self, variant: str | tuple[str, ...], *marks: Mark) -> Iterator[None]:
-        """Draw inside what is this variant's alone: a page hides it with the variant, and tells the marks.
+    def of(self, variant: str | tuple[str, ...], *marks: Mark, told: str = "") -> Iterator[None]:
+        """Draw inside what is this variant's alone: a page hides it with the variant, and tells the marks, or `told`.
 
         What lies between several is hidden with any of them; what is drawn in a context within is told by that one.
         """
@@ -166,15 +171,18 @@ class Canvas:
         group = len(self._groups)
         known = set(map(id, before))
         self._marks += marks
-        self._groups.append(
-            svg.Group((variant,) if isinstance(variant, str) else variant, "; ".join(mark.told for mark in marks))
-        )
+        told = told or "; ".join(mark.told for mark in marks)
+        self._groups.append(svg.Group((variant,) if isinstance(variant, str) else variant, told))
         for number, artist in enumerate(self._artists()):
             gid = artist.get_gid() or ""
             # What is in new axes goes with them.
             within = artist.axes is not None and artist.axes is not artist and id(artist.axes) not in known
             if id(artist) not in known and svg.OF not in gid and not within:
                 artist.set_gid(f"{gid}{svg.OF}{group}-{number}")
+
+    def instead(self, variant: str, x: float, y: float) -> None:
+        """Have a page say at a place that this variant is left out, while it is: nobody wonders at the gap."""
+        self._places.append(svg.Place(variant, x, y + self._above))
 
     def _artists(self) -> list[Artist]:
         """Return what is on the paper and in the axes on it."""
@@ -196,6 +204,12 @@ class Canvas:
         bottom = self._full - self._above - top - height
         return self.figure.add_axes((left / WIDTH, bottom / self._full, width / WIDTH, height / self._full))
 
+    def cover(self, left: float, top: float, width: float, height: float) -> None:
+        """Lay over a place what is not seen, but can be pointed at."""
+        corner = left / WIDTH, 1 - (top + height + self._above) / self._full
+        share = width / WIDTH, height / self._full
+        self.figure.add_artist(Rectangle(corner, *share, transform=self.figure.transFigure, fill=False, linewidth=0))
+
     def finish(
         self,
         how: str,
@@ -211,10 +225,11 @@ class Canvas:
         root = svg.parse(vector.getvalue())
         whole = svg.alone(root)
         box = (0, self._above, WIDTH, self._height)
-        inline = svg.inline(root, self.name, description, box, themes, self._groups)
+        inline = svg.inline(root, self.name, description, box, themes, self._groups, places=self._places)
         return Chart(
-            self.name, self.title, how, self.caption, section, raster.getvalue(), whole, inline, self._marks, self.only
-        )
+            self.name, self.title, how, self.caption, section, raster.getvalue(), whole, inline, self._marks, self.only,
+            self.table,
+        )  # fmt: skip
 
     def _cut(self, kind: str, x: float, y: float, text: str, **style: Any) -> None:
         """Write what the inline form leaves out."""

@@ -67,7 +67,7 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
         axes = on.axes(left, top, width, _PANEL)
         _scale(axes, low, high, least, named=column == 0, numbered=place + _COLUMNS >= len(lines))
         if name != baseline:
-            with on.of(baseline):
+            with on.of((baseline, name)):
                 for x, y in lines[baseline]:
                     axes.plot(x, y, color=MUTED, linewidth=0.7, alpha=0.6)
         mark = rows[name].mark if rows[name].alarming else ""
@@ -76,6 +76,7 @@ def draw(recorded: Recorded, styles: Mapping[str, Style], caption: Sequence[str]
                 axes.plot(x, y, color=styles[name].light, linewidth=1.1, dashes=(4, 1.2) if styles[name].hatch else ())
         with on.of(name):
             on.heading(left, top - 4, width, name, mark, struck=bool(rows[name].audit))
+        on.instead(name, left, top - 4)
     under = down * (_PANEL + _HEAD) + _FOOT - 4
     on.text(
         WIDTH / 2,

@@ -55,6 +55,7 @@ def changes(comparisons: Sequence[Comparison], styles: Mapping[str, Style], capt
         name = canvas.fit(comparison.name, room, canvas.NAME, bold=True)
         colour = ALARM if comparison.state in {"REGRESSED", "INVALID"} else MUTED
         right = canvas.WIDTH - canvas.MARGIN
+        on.instead(comparison.name, canvas.MARGIN, _LEGEND + top + 13)
         with on.of(comparison.name):
             on.text(canvas.MARGIN, _LEGEND + top + 13, name, size=canvas.NAME, weight="bold")
             on.text(right, _LEGEND + top + 13, comparison.state, color=colour, weight="bold", ha="right")

@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.charts import canvas
 from reports.charts.canvas import ALARM, GRID, INK, MUTED, PAPER, SMALL, WIDTH, Canvas
+from reports.charts.marks import Mark
 from reports.listings import history_listing as listing
 from reports.words import units
 
@@ -42,7 +43,7 @@ def draw(history: History, variant: str, name: str, style: Style, caption: Seque
         return None
     depth = _HEAD + _PANEL
     on = Canvas(f"history-{name}", f"Over runs: {variant}", caption, depth * len(metrics) + _FOOT)
-    on.only = variant
+    on.only, on.table = variant, "points"
     for place, metric in enumerate(metrics):
         shown = [each for each in history.series if (each.variant, each.metric) == (variant, metric)]
         top = place * depth + _HEAD
@@ -50,7 +51,7 @@ def draw(history: History, variant: str, name: str, style: Style, caption: Seque
         inside = [unit for unit in dict.fromkeys(listing.unit(each) for each in shown if each.known) if unit]
         on.heading(_LEFT, top - 4, WIDTH - _LEFT - _RIGHT, ", ".join([own.name, *inside]), "")
         axes = on.axes(_LEFT, top, WIDTH - _LEFT - _RIGHT, _PANEL)
-        _panel(axes, history, shown, style)
+        _panel(on, axes, history, shown, style)
         last = place == len(metrics) - 1
         axes.set_xlim(-0.5, max(len(history.runs) - 0.5, 0.5))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -60,7 +61,7 @@ def draw(history: History, variant: str, name: str, style: Style, caption: Seque
     return on
 
 
-def _panel(axes: Axes, history: History, shown: Sequence[Series], style: Style) -> None:
+def _panel(on: Canvas, axes: Axes, history: History, shown: Sequence[Series], style: Style) -> None:
     marks = [(series, point) for series in shown for point in series.known]
     reach = [each for series, point in marks for each in _ends(series, point)]
     low, high = min(reach), max(reach)
@@ -70,16 +71,28 @@ def _panel(axes: Axes, history: History, shown: Sequence[Series], style: Style) 
         _levels(axes, series, style)
     for series, point in marks:
         bottom, top = _ends(series, point)
-        axes.plot([point.run] * 2, [bottom, top], color=style.light, linewidth=2.2, alpha=0.4, solid_capstyle="butt")
-        axes.plot(
-            [point.run], [point.figure or 0.0], marker="o", markersize=3.4, color=style.light, linestyle="none",
-            markerfacecolor=PAPER if point.suspect else style.light, markeredgewidth=0.9,
-        )  # fmt: skip
+        with on.of(series.variant, _told(history, series, point)):
+            axes.plot(
+                [point.run] * 2, [bottom, top], color=style.light, linewidth=2.2, alpha=0.4, solid_capstyle="butt"
+            )
+            axes.plot(
+                [point.run], [point.figure or 0.0], marker="o", markersize=3.4, color=style.light, linestyle="none",
+                markerfacecolor=PAPER if point.suspect else style.light, markeredgewidth=0.9,
+            )  # fmt: skip
     _parts(axes, history, shown)
     write = (lambda value, _: units.significant(value)) if shown[0].relative else _written(shown[0])
     canvas.linear_axis(axes.yaxis, 3, lowest=axes.get_ylim()[0], highest=axes.get_ylim()[1])
     axes.yaxis.set_major_formatter(FuncFormatter(write))
     axes.grid(axis="y", color=GRID, linewidth=0.6)
+
+
+def _told(history: History, series: Series, point: Point) -> Mark:
+    """Return a run's figure with its interval; the run by its folder and by when it began."""
+    what = f"{listing.told(series.metric).name} in {history.runs[point.run].folder} of "
+    what += listing.moment(history, point.run)
+    figure, span = listing.figure(series, point.figure or 0.0), listing.ends(series, point)
+    reach = "" if span == units.MISSING else span
+    return Mark(series.variant, what, figure, listing.unit(series), reach, listing.doubt(point))
 
 
 def _written(series: Series) -> Callable[[float, object], str]:

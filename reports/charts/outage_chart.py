@@ -93,6 +93,7 @@ def _chart(run: Run, name: str, shown: Sequence[_Shown], styles: Mapping[str, St
     width = WIDTH - _LEFT - _RIGHT
     for place, each in enumerate(shown):
         top, style = place * deep, styles[each.each.variant]
+        on.instead(each.each.variant, canvas.MARGIN, top + 10)
         with on.of(each.each.variant):
             _heading(on, run, each, top)
             upper = on.axes(_LEFT, top + _HEAD, width, _ANSWERS)

@@ -36,6 +36,14 @@ class Group(NamedTuple):
     told: str
 
 
+class Place(NamedTuple):
+    """Where a page says that a variant is left out, in points from the upper left corner of the paper."""
+
+    variant: str
+    x: float
+    y: float
+
+
 def parse(drawn: bytes) -> ET.Element:
     """Return the drawing without metadata, its places rounded, its font with others to fall back on.
 
@@ -79,10 +87,13 @@ def inline(  # noqa: PLR0917 - what is drawn, and what a page must know of it
     box: tuple[float, float, float, float],
     themes: Mapping[str, str],
     groups: Sequence[Group] = (),
+    *,
+    places: Sequence[Place] = (),
 ) -> str:
     """Return the drawing for a page: cut to `box` (points), `themes` in place of colours, every id its own.
 
-    What belongs to a variant says so in `data-of`, and has a title where there is something to be told.
+    What belongs to a variant says so in `data-of`, and has a title where there is something to be told. What a page
+    shows in its place while it is left out says so in `data-without`, hidden.
 
     The tree is changed.
     """
@@ -91,6 +102,10 @@ def inline(  # noqa: PLR0917 - what is drawn, and what a page must know of it
         _name(element, groups)
         _rename(element, f"{name}-")
         _recolour(element, themes)
+    for place in places:
+        at = {"x": f"{place.x:.2f}", "y": f"{place.y:.2f}", "class": "instead"}
+        text = ET.SubElement(root, f"{{{_SVG}}}text", {**at, "data-without": plain(place.variant), "hidden": ""})
+        text.text = "left out"
     for size in ("width", "height"):
         root.attrib.pop(size, None)
     root.set("viewBox", " ".join(f"{each:.2f}" for each in box))

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from reports.charts import canvas
 from reports.charts.canvas import ALARM, GRID, INK, MUTED, SHADE, SMALL, WIDTH, Canvas
+from reports.charts.marks import Mark
 from reports.listings import struck, view
 from reports.verdict import GRAVITY
+from reports.words import units
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from reports.charts.palette import Style
@@ -62,7 +66,7 @@ def draw(
         view.caption(recorded.run, variant),
         down * deep + _FOOT + _LINE * (len(words) - 2),
     )
-    on.only = variant.name
+    on.only, on.table = variant.name, "trials"
     width = (WIDTH - _LEFT - _RIGHT - _GAP * (across - 1)) / across
     most = max((int(line.waiting[1].max()) for _, line in shown if line.waiting), default=0) * 1.1
     per_second = _rates(shown, recorded.run)
@@ -84,6 +88,9 @@ def draw(
                 labelleft=column == 0, left=column == 0,
                 labelbottom=axes is panels[-1] and place + across >= len(shown),
             )  # fmt: skip
+        marks = told(trial, variant.name)
+        with on.of(variant.name, *marks, told=said(trial, marks)):
+            on.cover(left, top - _HEAD, width, deep)
         if column == 0:
             on.text(canvas.MARGIN, top - 4, "ms")
             on.text(canvas.MARGIN, top + _LATENCY + _GAP + 1, "req/s")
@@ -110,6 +117,31 @@ def _heading(trial: Trial, width: float) -> tuple[str, str]:
     name = f"trial {trial.number}"
     room = width - canvas.measure(mark, SMALL, bold=True) - 5
     return (name if not mark or canvas.measure(name, SMALL) <= room else str(trial.number)), mark
+
+
+def told(trial: Trial, variant: str) -> list[Mark]:
+    """Return what was measured in the window of a trial: how much of it, how much of that was answered, how fast."""
+    figures = next((arm.figures for arm in trial.arms if arm.variant == variant), None)
+    if figures is None:
+        return []
+    what = f"trial {trial.number}"
+    unit = "requests" if figures.achieved_share is None else "arrivals"
+    marks = [Mark(variant, what, units.count(figures.requests), unit)]
+    if figures.achieved_share is not None:
+        marks.append(Mark(variant, what, units.percent(figures.achieved_share), "of them answered"))
+    for name in ("p50", "p99"):
+        if (value := getattr(figures, f"{name}_us")) is not None:
+            figure = units.at_least(units.ms(value), bounded=f"{name}_us" in figures.at_least)
+            marks.append(Mark(variant, f"{what}, {name}", figure, "ms"))
+    return marks
+
+
+def said(trial: Trial, marks: Sequence[Mark]) -> str:
+    """Return in a line which trial it was, its figures, and its verdict with the reasons."""
+    figures = ", ".join(f"{mark.what.partition(', ')[2]} {mark.figure} {mark.unit}".strip() for mark in marks)
+    reasons = "; ".join(trial.verdict.reasons or filter(None, [trial.error]))
+    verdict = f"{trial.verdict.state}: {reasons}" if reasons else trial.verdict.state
+    return "; ".join(filter(None, [f"trial {trial.number} in block {trial.block}", figures, verdict]))
 
 
 def legend(shown: Shown) -> list[str]:

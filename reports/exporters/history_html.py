@@ -29,7 +29,7 @@ def latest(runs: Sequence[Run]) -> Run:
 def draw(history: History, run: Run) -> list[Chart]:
     """Return a chart per variant that any run has a figure of."""
     styles, themes = palette.styles(run), gallery.colours(run)
-    caption = [*listing.summary(history), f"{run.environment.label}. Advice, never a gate."]
+    caption = [*(f"{line}." for line in listing.summary(history)), f"{run.environment.label}. Advice, never a gate."]
     drawn = []
     with paper():
         for variant, name in zip(run.variants, distinct(each.slug for each in run.variants), strict=True):
@@ -42,18 +42,20 @@ def draw(history: History, run: Run) -> list[Chart]:
 
 def render(history: History, run: Run, drawn: Sequence[Chart]) -> str:
     """Return the page; `run` is what `latest` returns."""
-    beside = [listing.trends(history), listing.parts(history), listing.left(history)]
+    below = [listing.parts(history), listing.left(history)]
     return html.page(
         "history.html",
         run,
         {"Over runs": [*drawn]},
+        fold=False,
         title=f"History of {history.folder}",
         about=listing.summary(history),
         advice=listing.ADVICE,
         changes=listing.changes(history),
         how=listing.how(history),
         missing=listing.missing(history),
-        beside=[each for each in beside if each is not None and each.rows],
+        trends=listing.trends(history),
+        below=[each for each in below if each is not None and each.rows],
         rows=view.sheet(run).rows,
         details=[listing.points(history), listing.runs(history)],
         facts=details.facts(run),

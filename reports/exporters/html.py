@@ -59,11 +59,8 @@ class _Section:
     """How each of them is read, where that is the same."""
     shared: list[str]
     """Lines that are in every caption."""
-
-    @property
-    def folded(self) -> bool:
-        """Whether they are so many of a kind that they would stand between a reader and the rest."""
-        return bool(self.how) and len(self.charts) > _MANY
+    folded: bool
+    """Whether they are so many of a kind that they would stand between a reader and the rest."""
 
 
 def render(run: Run, charts: Sequence[Chart]) -> str:
@@ -140,9 +137,10 @@ def audited(run: Run) -> str:
     )
 
 
-def page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any) -> str:
+def page(template: str, run: Run, sections: dict[str, list[Chart]], *, fold: bool = True, **parts: Any) -> str:
     """Return a page out of a template that extends base.html; `run` gives it its colours, servers and audits.
 
+    Many charts of one kind are folded, unless they are what the page is about.
     `parts` are what the template asks for, and for base.html `title`, `details` (listings) and `facts`.
     """
     environment = jinja2.Environment(
@@ -162,8 +160,9 @@ def page(template: str, run: Run, sections: dict[str, list[Chart]], **parts: Any
     return environment.get_template(template).render(
         script=script, policy=interactive.policy, contents=interactive.contents, ids=interactive.Ids(),
         owners=owners, whose=interactive.whose, columns=interactive.columns, listed=marks.listing,
-        known={listing.key for listing in parts["details"]},
-        sections=[_section(title, charts) for title, charts in sections.items() if charts], pieces=interactive.pieces,
+        known={listing.key: listing.title for listing in parts["details"]},
+        sections=[_section(title, charts, fold=fold) for title, charts in sections.items() if charts],
+        pieces=interactive.pieces,
         run=run, standings=view.standings(run), styles=styles, slots=slots, colours=colours,
         audits=matrix.matrix(run), signs=matrix.SIGNS, figures=evidence.figures, **parts,
     )  # fmt: skip
@@ -173,11 +172,11 @@ def _of(charts: Sequence[Chart], section: str) -> list[Chart]:
     return [chart for chart in charts if chart.section == section]
 
 
-def _section(title: str, charts: list[Chart]) -> _Section:
+def _section(title: str, charts: list[Chart], *, fold: bool) -> _Section:
     first, *others = charts
     alike = all(chart.how == first.how for chart in others)
     shared = [line for line in first.caption if others and all(line in chart.caption for chart in others)]
-    return _Section(title, charts, first.how if alike else "", shared)
+    return _Section(title, charts, first.how if alike else "", shared, fold and alike and len(charts) > _MANY)
 
 
 def _groups(columns: Sequence[view.Column]) -> list[_Group]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from reports.words.text import file_name, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from reports.format import Run
     from reports.listings.listing import Listing
@@ -57,8 +57,11 @@ class Ids:
         return name
 
 
-def whose(listing: Listing, row: Sequence[str], known: Collection[str]) -> list[str]:
-    """Return the variants that a row is about."""
+def whose(listing: Listing, place: int, known: Collection[str]) -> list[str]:
+    """Return the variants that the row at a place is about."""
+    row = listing.rows[place]
+    if listing.about:
+        return [listing.about[place]]
     if listing.key == _LETTERED:
         return [name for name in [row[0].partition(" ")[2]] if name in known]
     found = []
@@ -84,7 +87,7 @@ def columns(listing: Listing, known: Collection[str]) -> list[str]:
     """Return the variant that each column is about, or nothing."""
     if listing.key != _LETTERED:
         return [""] * len(listing.heads)
-    return ["", *("".join(whose(listing, row, known)) for row in listing.rows)]
+    return ["", *("".join(whose(listing, place, known)) for place in range(len(listing.rows)))]
 
 
 def pieces(text: str, names: Collection[str], known: Collection[str]) -> list[tuple[str, bool]]:

@@ -54,7 +54,8 @@ def listing(run: Run) -> Listing | None:
     if any(point.capacity for each in found for point in each.points):
         said.append("A capacity lies in its range with 95 % confidence.")
     remark = " ".join([*said, *_own_cost(run)])
-    return Listing("distances", "What distance costs", heads, rows, remark).without_empty_columns()
+    about = [point.variant for each in found for point in each.points]
+    return Listing("distances", "What distance costs", heads, rows, remark, about).without_empty_columns()
 
 
 def _own_cost(run: Run) -> list[str]:

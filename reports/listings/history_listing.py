@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from reports.judging import change_points
 from reports.listings.listing import Head, Listing
@@ -51,6 +51,11 @@ def ends(series: Series, point: Point) -> str:
     else:
         return MISSING
     return MISSING if blocks == 1 else units.span(low, high, partial(figure, series), "–")  # noqa: RUF001 - a range
+
+
+def doubt(point: Point) -> str:
+    """Return how many trials of a figure are SUSPECT, or nothing."""
+    return f"{plural(point.suspect, 'trial')} SUSPECT" if point.suspect else ""
 
 
 def moment(history: History, place: int) -> str:
@@ -113,10 +118,26 @@ def _changed(history: History, series: Series) -> str:
     return f"{units.change(last.change)} % on {moment(history, last.run)[:10]}{earlier}"
 
 
-def changes(history: History) -> list[str]:
+class Said(str):
+    """A sentence about a variant."""
+
+    __slots__ = ("variant",)
+    variant: str
+
+    def __new__(cls, text: str, variant: str) -> Self:
+        """Return the text, which remembers whom it is about."""
+        said = super().__new__(cls, text)
+        said.variant = variant
+        return said
+
+
+def changes(history: History) -> list[Said]:
     """Return a sentence per change, the latest first, each with what else differed from the run before."""
     found = [(change, series) for series in history.series for change in series.changes]
-    return [_said(history, series, change) for change, series in sorted(found, key=lambda each: -each[0].run)]
+    return [
+        Said(_said(history, series, change), series.variant)
+        for change, series in sorted(found, key=lambda each: -each[0].run)
+    ]
 
 
 def _said(history: History, series: Series, change: Change) -> str:
@@ -131,7 +152,7 @@ def _said(history: History, series: Series, change: Change) -> str:
     return f"{said}."
 
 
-def missing(history: History) -> list[str]:
+def missing(history: History) -> list[Said]:
     """Return a sentence per series that has no figure in some of its runs, in its first metric, with the reasons."""
     said = []
     for series in history.series:
@@ -141,7 +162,8 @@ def missing(history: History) -> list[str]:
         whys = dict.fromkeys(point.why.rstrip(".") for point in without)
         first = history.runs[without[0].run].folder
         count = f"{len(without)} of {plural(len(series.points), 'run')}"
-        said.append(f"{series.variant}, {series.label}: no figure in {count}, first in {first}: {'; '.join(whys)}.")
+        text = f"{series.variant}, {series.label}: no figure in {count}, first in {first}: {'; '.join(whys)}."
+        said.append(Said(text, series.variant))
     return said
 
 
@@ -220,7 +242,7 @@ def points(history: History) -> Listing:
             known = point.over is not None and series.relative
             over = [figure(series, point.over.estimate), ends(series, point)] if known and point.over else [MISSING] * 2
             value = MISSING if point.value is None else measured.write(point.value.median)
-            note = point.why or (f"{plural(point.suspect, 'trial')} SUSPECT" if point.suspect else "")
+            note = point.why or doubt(point)
             began = moment(history, point.run)
             rows.append([series.variant, measured.name, began, series.label, *over, value, measured.unit, note])
     return Listing("points", "Every run of every series", heads, rows).without_empty_columns()

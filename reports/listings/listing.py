@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports.words.units import MISSING
@@ -40,6 +40,8 @@ class Listing:
     heads: Sequence[Head]
     rows: Sequence[Sequence[str]]
     remark: str = ""
+    about: Sequence[str] = ()
+    """The variant that each row is about, where no column names it."""
 
     def striking(self, names: Collection[str]) -> Listing:
         """Strike these variants through, wherever a column names variants."""
@@ -48,15 +50,10 @@ class Listing:
             [Struck(cell) if place in places and cell in names else cell for place, cell in enumerate(row)]
             for row in self.rows
         ]
-        return Listing(self.key, self.title, self.heads, rows, self.remark)
+        return replace(self, rows=rows)
 
     def without_empty_columns(self) -> Listing:
         """Leave out what no row has anything in: only what a run holds is shown."""
         kept = [place for place in range(len(self.heads)) if any(row[place] not in {"", MISSING} for row in self.rows)]
-        return Listing(
-            self.key,
-            self.title,
-            [self.heads[place] for place in kept],
-            [[row[place] for place in kept] for row in self.rows],
-            self.remark,
-        )
+        rows = [[row[place] for place in kept] for row in self.rows]
+        return replace(self, heads=[self.heads[place] for place in kept], rows=rows)

@@ -13,7 +13,7 @@ from tests.browser.chromium import PATIENCE_MS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Locator, Page, Request
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
@@ -64,6 +64,15 @@ class Opened:
         self.page.set_viewport_size({"width": 1440, "height": 900})
         self.page.goto(self.url + fragment)
         return self.page
+
+
+def point(page: Page, mark: Locator) -> str:
+    """Move the pointer to the middle of a mark; return what is told."""
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    return page.locator("#tip").inner_text()
 
 
 @pytest.fixture(scope="module", params=["reference", "rich"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from reports.exporters import history_html, side_by_side_html
 from reports.judging.compared import across
 from reports.judging.history import LeftOut, history
 from reports.listings.side_by_side import Side, SideBySide
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, point
 from tests.reports import two_days
 from tests.reports.synthetic import EVIL
 from tests.reports.two_runs import NONE, POSTGRES, REDIS
@@ -70,8 +71,29 @@ def test_a_variant_that_is_left_out_is_hidden_everywhere(opened: Opened) -> None
     page = opened.fresh()
     rows = page.locator("tr[data-of='redis']")
     assert rows.count()
+    figures = page.locator("figure[data-of='redis']")
+    sentences = page.locator("li[data-of='redis']")
     box = page.locator("#variants input[value='redis']")
     box.uncheck()
-    assert not any(row.is_visible() for row in rows.all())
+    assert not any(each.is_visible() for each in (*rows.all(), *figures.all()))
+    assert all(each.evaluate("each => getComputedStyle(each).opacity") == "0.4" for each in sentences.all())
     box.check()
     assert rows.first.is_visible()
+    assert all(each.is_visible() for each in figures.all())
+
+
+@pytest.mark.parametrize("opened", ["history"], indirect=True)
+def test_a_point_of_a_history_tells_run_figure_and_interval(opened: Opened) -> None:
+    page = opened.fresh()
+    told = point(page, page.locator("#history-redis svg [data-told*='run11']").first)
+    assert re.fullmatch(r"redis, p50 in run11 of 2026-05-12 10:00: [\d.]+ × \([\d.]+–[\d.]+\)", told)  # noqa: RUF001 - a multiple, a range
+    page.locator("#history-redis").get_by_role("link", name="every run of every series").click()
+    assert page.locator("#points").is_visible()
+
+
+@pytest.mark.parametrize("opened", ["history"], indirect=True)
+def test_charts_of_a_history_stand_between_the_trends_and_the_rest(opened: Opened) -> None:
+    page = opened.page
+    heads = page.eval_on_selector_all("h2", "all => all.map((each) => each.id)")
+    assert heads[: heads.index("over-runs") + 1] == ["changes", "trends-heading", "over-runs"]
+    assert page.locator("figure").first.is_visible()

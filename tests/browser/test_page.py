@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it publishes no types
 
 from reports.exporters import html
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, point
 from tests.browser.rich import SCENARIO
 from tests.reports import synthetic_audits, synthetic_judged
 from tests.reports.synthetic import EVIL
@@ -112,13 +112,34 @@ def test_pointing_at_a_mark_tells_its_figure_with_its_interval(opened: Opened) -
     mark = page.locator("#latency svg [data-told*='p99']").last
     told = mark.get_attribute("data-told") or ""
     assert " ms (" in told
-    mark.scroll_into_view_if_needed()
-    box = mark.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert page.locator("#tip").inner_text() == told.replace("\n", " ")
+    assert point(page, mark) == told.replace("\n", " ")
     page.keyboard.press("Escape")
     assert not page.locator("#tip").is_visible()
+
+
+def test_pointing_at_a_trial_tells_what_its_row_says_which_is_a_link_away(opened: Opened) -> None:
+    page = opened.fresh()
+    figure = page.locator("figure[id^=timeline-]").last
+    figure.evaluate("each => { const fold = each.closest('details'); if (fold) fold.open = true; }")
+    told = point(page, figure.locator("svg [data-told]").first)
+    number = told.removeprefix("trial ").partition(" ")[0]
+    row = page.locator("#trials tbody tr").filter(has=page.locator(f"bdi:text-is('{number}')")).last
+    assert f"{row.locator('td').nth(3).text_content()} arrivals, " in told
+    figure.get_by_role("link", name="every trial").focus()
+    page.keyboard.press("Enter")
+    assert row.is_visible()
+
+
+def test_where_a_variant_is_left_out_of_a_drawing_it_says_so(opened: Opened) -> None:
+    page = opened.fresh()
+    said = page.locator("#latency svg .instead")
+    assert said.count() == len(names(page))
+    assert not any(each.is_visible() for each in said.all())
+    page.locator("#variants input").last.uncheck()
+    shown = [each.text_content() for each in said.all() if each.is_visible()]
+    assert shown == ["left out"]
+    page.get_by_role("button", name="all", exact=True).click()
+    assert not any(each.is_visible() for each in said.all())
 
 
 def test_every_figure_can_be_linked_to(opened: Opened) -> None:

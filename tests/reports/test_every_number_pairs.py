@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html as markup
 import math
 import statistics
 from typing import TYPE_CHECKING
@@ -13,10 +14,12 @@ from reports.data import Recorded
 from reports.exporters import history_html, html, side_by_side_html
 from reports.files import write_run
 from reports.judging.history import history
+from reports.listings.history_listing import TIMES
 from reports.record.judgement import Tolerance
 from reports.words import units
 from tests.reports import synthetic_distance, synthetic_judged, two_days
-from tests.reports.numbers import check, known
+from tests.reports.numbers import check, known, rounded
+from tests.reports.page import Page
 from tests.reports.test_side_by_side import beside, two
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
     from reports.charts.canvas import Chart
     from reports.format import Run
-    from tests.reports.page import Page
 
 
 def measured(run: Run, metric: str) -> dict[str, dict[int, float]]:
@@ -102,9 +104,43 @@ def test_every_figure_of_a_history_is_in_the_data_of_its_runs() -> None:
     latest = history_html.latest(runs)
     recorded = {value for run in runs for value in known(run) | multiples(run)}
     counts = set(map(float, range(len(runs) + 1)))
-    content = history_html.render(told, latest, history_html.draw(told, latest))
+    charts = history_html.draw(told, latest)
+    content = history_html.render(told, latest, charts)
     page = check(latest, content, least=500, also=recorded | counts)
     assert {"trends", "points", "runs"} <= page.tables.keys()
+    there = set(map(rounded, recorded))
+    for mark in (mark for chart in charts for mark in chart.marks):
+        figures = [mark.figure, *([mark.reach] if mark.reach else [])]
+        assert all(isinstance(each, units.Written) and rounded(each.value) in there for each in figures)
+        assert all(each.to is None or rounded(each.to) in there for each in figures if isinstance(each, units.Written))
+        assert markup.escape(mark.told, quote=False) in content
+    assert sum(len(chart.marks) for chart in charts) == sum(len(series.known) for series in told.series)
+
+
+def test_what_is_told_of_a_run_in_a_history_is_in_its_row() -> None:
+    runs = list(two_days.days(4))
+    told = history("results", [(f"run{number:02d}", each) for number, each in enumerate(runs)])
+    latest = history_html.latest(runs)
+    charts = history_html.draw(told, latest)
+    heads, *rows = Page(history_html.render(told, latest, charts)).tables["points"]
+    names = [head.text.strip() for head in heads]
+    shown = [dict(zip(names, (cell.text for cell in row), strict=True)) for row in rows]
+    marks = [mark for chart in charts for mark in chart.marks]
+    assert len(marks) == len(shown) == 4 * 3 * 4
+    for mark in marks:
+        metric, _, run = mark.what.partition(" in ")
+        row = next(
+            each
+            for each in shown
+            if (each["variant"], each["metric"]) == (mark.variant, metric) and run.endswith(each["began"])
+        )
+        assert run == f"run{int(row['began'][8:10]) - 1:02d} of {row['began']}"
+        assert mark.note == row.get("note", "")
+        if row[f"multiple {TIMES}"] == units.MISSING:
+            assert (mark.figure, mark.unit) == (row["median"], row["unit"])
+        else:
+            _, _, _, _, multiple, reach, *_ = row.values()
+            assert (mark.figure, mark.unit, mark.reach) == (multiple, TIMES, reach)
 
 
 # A dozen blocks bear intervals, fewer only their extremes.
@@ -118,6 +154,8 @@ def test_every_figure_of_distance_is_in_the_data(blocks: int, tmp_path: Path) ->
                 setattr(trial.relayed, name, value * (1 + trial.block / 50))
     page = check(run, html.render(run, drawn(run, tmp_path)), least=300)
     assert {"distances", "relay", "distance-data", "capacity-data"} <= page.tables.keys()
+    rows = {facts.get("id") or "": facts.get("data-of") for tag, facts in page.elements if tag == "tr"}
+    assert [whose for name, whose in rows.items() if name.startswith("distances-")] == run.plan.order[0]
 
 
 @pytest.mark.parametrize("kind", ["regressed", "counts", "inconclusive"])

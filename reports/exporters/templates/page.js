@@ -12,10 +12,12 @@
   /* Variants, left out everywhere at once. */
   const boxes = all("#variants input");
   const owned = all("[data-of]").map((element) => [element, element.dataset.of.split("\n")]);
+  const places = all("[data-without]");
   const without = () => boxes.filter((box) => !box.checked).map((box) => box.value);
   const leaveOut = () => {
     const out = new Set(without());
     for (const [element, names] of owned) element.classList.toggle("out", names.some((name) => out.has(name)));
+    for (const place of places) place.toggleAttribute("hidden", !out.has(place.dataset.without));
   };
 
   /* The address: what is pointed at, then who is left out. */
