@@ -95,8 +95,8 @@ def costs(run: Run) -> Listing | None:
     for name, unit, _ in COSTS.values():
         heads += [Head(name, unit), Head("from – to", unit)]  # noqa: RUF001 - the dash of ranges
     remark = (
-        f"What a variant adds to {base}, the same app without a store behind its sessions: block by block its "
-        "figure less the other's, and of the differences the middle (Hodges-Lehmann)."
+        f"What a variant adds to {base}, the same app without a store behind its sessions: the middle "
+        "(Hodges-Lehmann) of the differences block by block."
     )
     kinds = {row[-1] for row in rows}
     if len(kinds) == 1:
@@ -108,7 +108,7 @@ def costs(run: Run) -> Listing | None:
     if any(levels):
         remark += " The intervals of a metric hold for all variants at once."
         if apart.tellable(run):
-            remark += " Who differs is asked of all pairs and metrics at once, and so tells fewer apart."
+            remark += " Which variants differ is asked of all pairs and metrics at once, which tells fewer apart."
     title = f"Cost over {base}"
     return Listing("costs", title, [*heads, Head("interval", words=True)], rows, remark).without_empty_columns()
 
@@ -143,8 +143,8 @@ def capacities(run: Run) -> Listing | None:
     objective = f"keeps {run.plan.objective.text}" if run.plan.objective else "sustains it"
     remark = (
         f"Capacity is the highest open rate at which a variant {objective}. With 95 % confidence it lies between from "
-        "and to, by all trials of its search together. Why tells of the lowest trial that missed it with something "
-        "full; a single one may miss below from."
+        "and to, by all trials of its search together. Why: the lowest rate at which a trial missed that with "
+        "something full; it may lie below from."
     )
     if any(MISSING in row[1:3] for row in rows):
         remark += " A dash: nothing was shown to be carried, or not to be."

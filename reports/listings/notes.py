@@ -59,15 +59,17 @@ class Footnotes:
         who = self._who[state, key]
         if state in {"NOT RUN", _STOPPED, struck.FAILS}:
             return f"{state} ({', '.join(who)}): {reason}."
-        counts = []
+        counts, most = [], 0
         for name, numbers in who.items():
             ran = sum(
                 trial.purpose == "latency" and any(arm.variant == name for arm in trial.arms) for trial in run.trials
             )
-            counts.append(f"{name} {len(numbers)} of {plural(ran, 'trial')}")
+            counts.append(f"{name} {len(numbers)} of {ran:,}")
+            most = max(most, ran)
         first = next(iter(who.values()))[0]
         excluded = ", excluded from every figure" if state == "INVALID" else ""
-        return f"{state}{excluded} ({'; '.join(counts)}): trial {first}: {reason}."
+        trials = "trials" if most > 1 else "trial"
+        return f"{state}{excluded} ({'; '.join(counts)} {trials}): trial {first}: {reason}."
 
 
 def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
@@ -96,7 +98,7 @@ def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
     if (unknown := apart.too_few(run)) is not None:
         said.append(f"{unknown} Rows stand in the plan's order.")
     elif apart.tellable(run):
-        said.append("Rows stand in the plan's order; which of them differ, the table of every two says.")
+        said.append("Rows stand in the plan's order, not by rank.")
     elif plan.ranking:
         said.append(
             "Rows stand in the plan's order: the spread over blocks is shown, and nothing is ranked from it yet."

@@ -160,7 +160,7 @@ def test_a_reason_shared_by_many_is_said_once(recorded: Recorded) -> None:
     )
     assert [row.notes for row in sheet.rows] == [(1,)] * 5
     [note] = sheet.footnotes
-    assert note.startswith("SUSPECT (none 3 of 3 trials; memory 3 of 3 trials; redis 4 of 4 trials;")
+    assert note.startswith("SUSPECT (none 3 of 3; memory 3 of 3; redis 4 of 4;")
     assert "the generator used 7" in note
 
 
