@@ -97,5 +97,6 @@ def test_a_variant_s_panel_goes_with_it(drawn: list[Chart]) -> None:
     whose = {id(part): each.get("data-of") for each in root.iter() if each.get("data-of") for part in each.iter()}
     assert set(whose.values()) == {"redis", "postgres"}
     shared = {"".join(text.itertext()) for text in root.iter(f"{SVG}text") if id(text) not in whose}
-    assert shared == {"s since the window began", "right", "503", "wrong answer", "no answer"}
+    assert shared == {"s since the window began", "right", "503", "wrong answer", "no answer", "left out"}
+    assert {each.get("data-without") for each in root.iter()} == {None, "redis", "postgres"}
     assert 'data-of="postgres"' not in slow.inline
