@@ -92,7 +92,8 @@ def read_run(folder: Path) -> Run:
     if version > SCHEMA_VERSION:
         raise RunUnreadable(
             f"{path} has schema_version {version}; this session-bench reads up to {SCHEMA_VERSION}. "
-            "Read it with the version that wrote it, or upgrade: pip install -U session-bench."
+            "Read it with the version that wrote it, or upgrade this one: git pull where it is a checkout, "
+            "pip install -U session-bench where pip fetched it."
         )
     try:
         return Run.model_validate(_update(raw, version))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -364,8 +366,19 @@ class Run(Data):
     """What each step of a variant takes, counted by hand and without load; without steps where it could not be."""
 
     @model_validator(mode="after")
+    def _began(self) -> Run:
+        try:
+            datetime.fromisoformat(self.started_at)
+        except ValueError:
+            raise ValueError(f"started_at is {self.started_at!r}, which is no time of ISO 8601") from None
+        return self
+
+    @model_validator(mode="after")
     def _names_only_its_own(self) -> Run:
         known = {variant.name for variant in self.variants}
+        if len(known) < len(self.variants):
+            twice = Counter(variant.name for variant in self.variants) - Counter(known)
+            raise ValueError(f"{', '.join(sorted(twice))} stands more than once among the variants")
         named = {arm.variant for trial in self.trials for arm in trial.arms}
         named.update(summary.variant for summary in self.summaries)
         named.update(capacity.variant for capacity in self.capacities)

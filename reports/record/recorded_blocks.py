@@ -64,7 +64,8 @@ def read_blocks(path: Path) -> RecordedBlocks:
         if isinstance(version, int) and version > BLOCKS_VERSION:
             raise RunUnreadable(
                 f"{path} has schema_version {version}; this session-bench reads up to {BLOCKS_VERSION}. "
-                "Read it with the version that wrote it, or upgrade: pip install -U session-bench."
+                "Read it with the version that wrote it, or upgrade this one: git pull where it is a checkout, "
+                "pip install -U session-bench where pip fetched it."
             )
         return RecordedBlocks.model_validate(raw)
     except OSError as error:

@@ -78,7 +78,7 @@ def test_a_newer_run_is_refused_before_it_is_judged(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION + 1, "unheard": "of"}))
     text = complaint(tmp_path)
     assert f"schema_version {SCHEMA_VERSION + 1}" in text
-    assert "pip install -U session-bench" in text
+    assert "git pull where it is a checkout, pip install -U session-bench where pip fetched it." in text
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,8 @@ def test_a_newer_run_is_refused_before_it_is_judged(tmp_path: Path) -> None:
         ({"trials": [{}]}, "trials.0"),
         ({"statsu": "finished"}, "statsu"),
         ({"variants": []}, "not among the variants"),
+        ({"started_at": ""}, "started_at is '', which is no time"),
+        ({"started_at": "yesterday"}, "started_at is 'yesterday', which is no time"),
     ],
 )
 def test_a_damaged_run_says_where(folder: Path, facts: dict[str, Any], where: str) -> None:
@@ -95,6 +97,14 @@ def test_a_damaged_run_says_where(folder: Path, facts: dict[str, Any], where: st
     text = complaint(folder)
     assert "damaged" in text
     assert where in text
+
+
+def test_a_variant_stands_once(folder: Path, recorded: Recorded) -> None:
+    variants = [variant.model_dump(mode="json") for variant in recorded.run.variants]
+    spoil(folder, variants=[*variants, variants[1]])
+    text = complaint(folder)
+    assert f"{recorded.run.variants[1].name} stands more than once among the variants" in text
+    assert "Restore it from a copy." in text
 
 
 def test_numbers_that_no_chart_can_draw_are_refused(recorded: Recorded) -> None:
