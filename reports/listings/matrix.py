@@ -195,8 +195,9 @@ def _items(each: Line) -> list[Item]:
     ]
     if each.audit.error is not None:
         return [Item(ERROR, "could not be audited", each.audit.error), *items]
-    made = len(each.checks)
-    return items or [Item("PASS", f"all {plural(made, 'check')}" if made else "no check was made")]
+    if not each.checks:
+        return [Item(ERROR, "no check was made")]
+    return items or [Item("PASS", f"all {len(each.checks)} checks" if len(each.checks) > 1 else "the one check made")]
 
 
 def _label(checks: Sequence[Check]) -> str:

@@ -262,6 +262,20 @@ def test_what_is_alike_is_said_once(only: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("audits", "line"),
+    [
+        ([synthetic_audits.audit("redis")], "redis: all 18 checks PASS"),
+        ([Audit(variant="redis", checks=[check(14)])], "redis: the one check made PASS"),
+        ([Audit(variant="redis")], "ERROR no check was made"),
+    ],
+)
+def test_how_many_checks_pass_is_said_as_one_would(only: Run, audits: list[Audit], line: str) -> None:
+    run = only.model_copy(update={"audits": audits, "variants": [only.variant("redis")]})
+    assert line in in_terminal(run, 80)
+    assert line.removeprefix("redis: ").removeprefix("ERROR ") in audit_markdown.render(run)
+
+
+@pytest.mark.parametrize(
     ("audits", "said"),
     [
         ([], "nothing was audited"),
