@@ -65,20 +65,31 @@ def run(  # noqa: PLR0917 - a verb's options
         list[str] | None,
         typer.Argument(metavar="VARIANT", help="Such as redis or postgres:pool=50; none: those of `compare`."),
     ] = None,
-    scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
-    profile: Annotated[str | None, typer.Option(help="quick, standard, thorough, or one of your own.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="S", help="A scenario's name, or a locustfile's path.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="P", help="quick, standard, thorough, or one of your own.")
+    ] = None,
     rate: Annotated[
         str | None, typer.Option(metavar="R", help="Open load of so many arrivals a second; `probe` chooses one.")
     ] = None,
     users: Annotated[
-        int | None, typer.Option(help="With --rate the most in flight; alone, closed load of so many users.")
+        int | None,
+        typer.Option(metavar="N", help="With --rate the most in flight; alone, closed load of so many users."),
     ] = None,
-    ladder: Annotated[str | None, typer.Option(metavar="R,R,…", help="Measure latency at these rates too.")] = None,
+    ladder: Annotated[
+        str | None, typer.Option(metavar="R,R,…", help="Measure latency at so many arrivals a second too.")
+    ] = None,
     slo: Annotated[
-        str | None, typer.Option(help="Search each variant's capacity under it, such as 'p99<20ms,errors<0.1%'.")
+        str | None,
+        typer.Option(
+            metavar="LIMITS", help="Search each variant's capacity under limits such as 'p99<20ms,errors<0.1%'."
+        ),
     ] = None,
     rtt: Annotated[
-        str | None, typer.Option(metavar="MS,MS,…", help="Put so far a round trip between app and store, each in turn.")
+        str | None,
+        typer.Option(metavar="MS,MS,…", help="Lengthen round trips between app and store by so many ms, each in turn."),
     ] = None,
     fault: Annotated[
         list[str] | None,
@@ -91,15 +102,19 @@ def run(  # noqa: PLR0917 - a verb's options
         bool | None,
         typer.Option("--counts/--no-counts", help="Count exactly what each step takes first, or do without."),
     ] = None,
-    servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
-    client: Annotated[str | None, typer.Option(help="Who sends the requests: lean (ours) or stock (Locust's).")] = None,
+    servers: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Where servers come from: auto, wheel, docker or url.")
+    ] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="C", help="Who sends the requests: lean (ours) or stock (Locust's).")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter."),
     ] = None,
-    like: Annotated[Path | None, typer.Option(help="Take plan and seed from a recorded run.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Finish an interrupted run.")] = None,
+    like: Annotated[Path | None, typer.Option(metavar="RUN", help="Take plan and seed from a recorded run.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for recorded runs.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish an interrupted run.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show order, minutes and disk; run nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -127,12 +142,15 @@ def audit(  # noqa: PLR0917 - a verb's options
         list[str] | None, typer.Argument(metavar="VARIANT", help="What is audited; none: those of `compare`.")
     ] = None,
     check: Annotated[
-        list[str] | None, typer.Option(metavar="NUMBER|NAME", help="Only this check; may be given several times.")
+        list[str] | None,
+        typer.Option(metavar="N", help="Only this check, by number or name; may be given several times."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the checks that go before every run.")] = False,
-    servers: Annotated[str | None, typer.Option(help="Where servers come from: auto, wheel, docker or url.")] = None,
+    servers: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Where servers come from: auto, wheel, docker or url.")
+    ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for recorded runs.")] = None,
     as_json: Json = False,
 ) -> None:
     """Try from outside what a session backend must get right, each of eighteen properties, with the evidence."""
@@ -171,10 +189,15 @@ def regress(  # noqa: PLR0917 - a verb's options
     against: Annotated[
         str | None, typer.Option(metavar="VARIANT", help="Compare with another variant of this very tree instead.")
     ] = None,
-    scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a locustfile's path.")] = None,
-    minutes: Annotated[float | None, typer.Option(metavar="M", help="Measure no longer than this.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="S", help="A scenario's name, or a locustfile's path.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", help="Measure for no more than so many minutes.")
+    ] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="any: a slowdown beyond doubt; delta: one beyond doubt above its tolerance.")
+        str | None,
+        typer.Option(metavar="WHAT", help="any: a slowdown beyond doubt; delta: one beyond doubt above its tolerance."),
     ] = None,
     update_counts: Annotated[
         bool, typer.Option("--update-counts", help="Write the exact counts into their file, as they are now.")
@@ -186,7 +209,7 @@ def regress(  # noqa: PLR0917 - a verb's options
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for recorded runs.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say whether this tree is slower than another revision of it: both built, interleaved, judged; for CI."""
@@ -215,7 +238,8 @@ def compare(
     ],
     *,
     out: Annotated[
-        Path | None, typer.Option(help="Where the page of two runs goes; without it into RUN_B/report.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the page of two runs goes; without it into RUN_B/report."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -229,7 +253,9 @@ def compare(
 def history(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of recorded runs, such as results.")],
     *,
-    out: Annotated[Path | None, typer.Option(help="Where page and tables go; without it into DIR/history.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Where page and tables go; without it into DIR/history.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the trend over recorded runs of the same plan, and where it changed; as advice, never as a gate."""
@@ -243,21 +269,23 @@ def selftest(  # noqa: PLR0917 - a verb's options
     variants: Annotated[
         list[str] | None, typer.Argument(metavar="VARIANT", help="What is tried; none: memory, which has no store.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long it may take, over all variants.")] = 10.0,
+    minutes: Annotated[
+        float, typer.Option(metavar="M", min=0.1, help="Measure for so many minutes at most, over all variants.")
+    ] = 10.0,
     planted: Annotated[
         str, typer.Option(metavar="S,S,…", help="Slowdowns to plant, as shares of the app's CPU.")
     ] = "0.03,0.05,0.10",
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="So many blocks of each variant, however long they take.")
+        int | None, typer.Option(metavar="N", min=1, help="So many blocks of each variant, however long they take.")
     ] = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the blocks in this file.")] = None,
     repeats: Annotated[
-        int, typer.Option(min=100, help="How often the blocks are drawn again to count verdicts.")
+        int, typer.Option(metavar="N", min=100, help="How often the blocks are drawn again to count verdicts.")
     ] = 2000,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting or a scenario's parameter.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for recorded runs.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for recorded runs.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say what this machine can tell apart: false alarms and power, from equal arms and planted slowdowns."""
