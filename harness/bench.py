@@ -57,32 +57,41 @@ def resume(folder: Path, *, as_json: bool) -> Exit:
     return _carry_out(job, as_json=as_json)
 
 
-def report(folder: Path, *, as_json: bool) -> None:
+def report(folder: Path) -> None:
     """Write a run's report and show its table."""
     # Of a run that goes on, run.json may know less than its trials do; the page would show more than the table.
-    _report(folder, reports.load(folder).run, as_json=as_json, exit_code=Exit.FINE)
+    _show(folder, reports.load(folder).run)
+
+
+def answer(folder: Path) -> dict[str, Any]:
+    """Write a run's report, and return what a program wants to know of the run."""
+    return _answer(folder, reports.load(folder).run, Exit.FINE)
 
 
 def _carry_out(job: run.Job, *, as_json: bool) -> Exit:
     with Progress(Console(stderr=True), trials=plan.count(job.plan), seconds=job.estimate_s()) as progress:
         recorded, code = run.carry_out(job, progress)
-    _report(job.folder, recorded, as_json=as_json, exit_code=code)
+    if as_json:
+        typer.echo(json.dumps(_answer(job.folder, recorded, code), indent=1))
+    else:
+        _show(job.folder, recorded)
     return code
 
 
-def _report(folder: Path, recorded: Run, *, as_json: bool, exit_code: Exit) -> None:
-    """Show the table, then draw the report and say where its page is; or all of it as JSON."""
-    if as_json:
-        answer = {
-            "run": str(folder),
-            "status": recorded.status,
-            "exit_code": int(exit_code),
-            "decision": None if (found := decision_json.document(recorded)) is None else found.model_dump(mode="json"),
-            "summaries": [summary.model_dump() for summary in recorded.summaries],
-            "report": [str(path) for path in reports.write(folder)],
-        }
-        typer.echo(json.dumps(answer, indent=1))
-        return
+def _answer(folder: Path, recorded: Run, exit_code: Exit) -> dict[str, Any]:
+    """Draw the report, and return what a program wants to know of the run."""
+    return {
+        "run": str(folder),
+        "status": recorded.status,
+        "exit_code": int(exit_code),
+        "decision": None if (found := decision_json.document(recorded)) is None else found.model_dump(mode="json"),
+        "summaries": [summary.model_dump() for summary in recorded.summaries],
+        "report": [str(path) for path in reports.write(folder)],
+    }
+
+
+def _show(folder: Path, recorded: Run) -> None:
+    """Show the table, then draw the report and say where its page is."""
     console = Console(highlight=False)
     console.print(terminal.Report(recorded))
     if recorded.status == "interrupted":

@@ -163,15 +163,29 @@ def audit(  # noqa: PLR0917 - a verb's options
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of recorded runs.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Folders of recorded runs; whichever can be drawn is drawn.")
+    ],
     *,
-    as_json: Json = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of tables: an object of one run, a list of several.")
+    ] = False,
 ) -> None:
-    """Write a recorded run's report again, from its data alone."""
+    """Write recorded runs' reports again, from their data alone."""
     from harness import bench  # noqa: PLC0415 - each verb loads what it needs
 
+    answers, code = [], Exit.FINE
     for folder in runs:
-        bench.report(folder, as_json=as_json)
+        try:
+            if as_json:
+                answers.append(bench.answer(folder))
+            else:
+                bench.report(folder)
+        except Exception as error:  # noqa: BLE001 - the others are drawn all the same
+            code = max(code, _tell(error))
+    if as_json and (answers or len(runs) > 1):
+        _print_json(answers if len(runs) > 1 else answers[0])
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -331,21 +345,24 @@ def main() -> None:
             signal.signal(getattr(signal, name), _interrupt)
     try:
         app()
-    except (BenchError, RunUnreadable) as error:
-        if os.environ.get("SESSION_BENCH_DEBUG"):
-            raise
-        _say(str(error))
-        sys.exit(error.exit if isinstance(error, BenchError) else Exit.USAGE)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
-    except Exception as error:
-        if os.environ.get("SESSION_BENCH_DEBUG"):
-            raise
-        _say(
-            f"this should not have happened: {type(error).__name__}: {error}. What was recorded is kept. "
-            "Run it again with --debug before the verb, and report the traceback."
-        )
-        sys.exit(Exit.INVALID)
+    except Exception as error:  # noqa: BLE001 - told as the others are
+        sys.exit(_tell(error))
+
+
+def _tell(error: Exception) -> Exit:
+    """Say in a paragraph what went wrong, and return its exit code; with --debug the error goes on."""
+    if os.environ.get("SESSION_BENCH_DEBUG"):
+        raise error
+    if isinstance(error, (BenchError, RunUnreadable)):
+        _say(str(error))
+        return error.exit if isinstance(error, BenchError) else Exit.USAGE
+    _say(
+        f"this should not have happened: {type(error).__name__}: {error}. What was recorded is kept. "
+        "Run it again with --debug before the verb, and report the traceback."
+    )
+    return Exit.INVALID
 
 
 def _say(text: str) -> None:

@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from harness import cli
 from harness.processes import Processes
 from harness.servers import server
+from reports.files import read_run
 from tests.harness.command import QUICK, session_bench
+from tests.reports import synthetic_audits
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-USAGE, COMPONENT = 2, 4
+USAGE, COMPONENT, INVALID = 2, 4, 5
 
 
 def assert_one_paragraph(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
@@ -105,6 +109,49 @@ def test_a_run_that_cannot_be_read(tmp_path: Path, content: str, says: list[str]
     (tmp_path / "run.json").write_text(content)
     for verb in (["report"], ["run", "--resume"], ["run", "--like"]):
         assert_one_paragraph(session_bench(tmp_path, *verb, "."), USAGE, *says)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> list[str]:
+    """Return four folders of runs, of which the second and the last can be drawn."""
+    folders = [tmp_path / name for name in ("damaged", "whole", "nowhere", "another")]
+    for each in (folders[1], folders[3]):
+        synthetic_audits.only(each)
+    folders[0].mkdir()
+    (folders[0] / "run.json").write_text("{")
+    return list(map(str, folders))
+
+
+def test_a_damaged_run_keeps_no_other_from_its_report(mixed: list[str]) -> None:
+    done = CliRunner().invoke(cli.app, ["report", *mixed])
+    assert done.exit_code == USAGE
+    assert [
+        Path(line.removeprefix("Report: ")) for line in done.stdout.splitlines() if line.startswith("Report: ")
+    ] == [Path(each) / "report" / "index.html" for each in mixed[1::2]]
+    assert (Path(mixed[3]) / "report" / "index.html").is_file()
+    damaged, nowhere = done.stderr.splitlines()
+    assert damaged.startswith(f"session-bench: {mixed[0]}/run.json cannot be read")
+    assert nowhere.startswith(f"session-bench: {mixed[2]} holds no recorded run")
+
+
+def test_json_of_several_runs_is_one_list(mixed: list[str]) -> None:
+    for folders, drawn in ((mixed, mixed[1::2]), (mixed[:2], mixed[1:2]), (mixed[::2], [])):
+        done = CliRunner().invoke(cli.app, ["report", "--json", *folders])
+        assert done.exit_code == USAGE
+        assert [each["run"] for each in json.loads(done.stdout)] == drawn
+    one = CliRunner().invoke(cli.app, ["report", "--json", mixed[1]])
+    assert one.exit_code == 0, one.stderr
+    assert json.loads(one.stdout)["run"] == mixed[1]
+    assert CliRunner().invoke(cli.app, ["report", "--json", mixed[0]]).stdout == ""
+
+
+def test_the_gravest_of_several_reports_decides(mixed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours is graver than a damaged file, whichever came first."""
+    monkeypatch.setattr("harness.bench.answer", lambda folder: 1 / 0 if "whole" in str(folder) else read_run(folder))
+    done = CliRunner().invoke(cli.app, ["report", "--json", *mixed[:3]])
+    assert done.exit_code == INVALID
+    assert "this should not have happened: ZeroDivisionError" in done.stderr
+    assert len(done.stderr.splitlines()) == 3
 
 
 def test_a_scenario_that_raises_at_import(tmp_path: Path) -> None:
