@@ -246,12 +246,12 @@ def _told(spot: Spot) -> list[Mark]:
 
 def _alike(shown: Sequence[Spot]) -> str:
     """Return the mark that all have, which is then said once; nothing where they differ or one is alarming."""
-    marks = {spot.row.mark for spot in shown}
+    marks = {spot.row.brief for spot in shown}
     return "" if len(marks) > 1 or any(spot.row.alarming for spot in shown) else marks.pop()
 
 
 def _mark_width(spot: Spot, alike: str) -> float:
-    return canvas.measure(spot.row.mark, SMALL, bold=True) + 4 if spot.row.mark != alike else 0.0
+    return canvas.measure(spot.row.brief, SMALL, bold=True) + 4 if spot.row.brief != alike else 0.0
 
 
 def _fitted(name: str) -> str:
@@ -270,9 +270,9 @@ def _named(on: Canvas, spot: Spot, point: Point, place: Place, *, alike: str, st
         axes.plot(*line, color=MUTED, linewidth=0.6, transform=axes.transAxes, zorder=3)
     name = _fitted(spot.row.variant.name)
     on.variant(box.left, box.bottom - 3, name, struck=struck, color=INK)
-    if spot.row.mark != alike:
+    if spot.row.brief != alike:
         colour = ALARM if spot.row.alarming else MUTED
-        on.text(box.left + canvas.measure(name, SMALL) + 3, box.bottom - 3, spot.row.mark, color=colour, weight="bold")
+        on.text(box.left + canvas.measure(name, SMALL) + 3, box.bottom - 3, spot.row.brief, color=colour, weight="bold")
 
 
 def _in_axes(x: float, y: float) -> tuple[float, float]:

@@ -32,12 +32,12 @@ class Caution:
 
 def cautions(run: Run, who: Candidates) -> list[Caution]:
     """Return what must not be concluded, what weighs most first."""
-    return [*_trials(run), *_audits(run), *_load(run), *_stores(run, who), *_place(run)]
+    return [*_trials(run), _world(run), *_audits(run), *_load(run), *_stores(run, who), *_host(run)]
 
 
 def _trials(run: Run) -> Iterator[Caution]:
     if run.status != "finished":
-        was = "is still running" if run.status == "running" else "was interrupted"
+        was = "is not finished" if run.status == "running" else "was interrupted"
         yield Caution("unfinished", f"The run {was}: what is missing may turn any answer.")
     trials = view.latency_trials(run)
     counted = [trial for trial in trials if trial.verdict.state != "INVALID"]
@@ -58,6 +58,18 @@ def _trials(run: Run) -> Iterator[Caution]:
     elif 1 < blocks < crossover.FEWEST_TRIALS:
         text = f"{blocks} blocks bear no ranking: even equals may come out apart in so few; 12 tell."
         yield Caution("blocks", text)
+
+
+def _world(run: Run) -> Caution:
+    """Say what holds of every run: it is of one place."""
+    machine = f"{run.environment.cpu}, {run.environment.cores} cores"
+    strangers = [each.name for each in run.variants if each.backend == "target"]
+    but = f" (but for {listed(strangers)}, which ran already)" if strangers else ""
+    text = (
+        f"One machine ({machine}), one scenario, over loopback{but}: elsewhere, and over a network, the figures are "
+        "others, and the order may be."
+    )
+    return Caution("machine", text)
 
 
 def _audits(run: Run) -> Iterator[Caution]:
@@ -119,20 +131,12 @@ def _stores(run: Run, who: Candidates) -> Iterator[Caution]:
         yield Caution("distance", text)
 
 
-def _place(run: Run) -> Iterator[Caution]:
-    environment = run.environment
+def _host(run: Run) -> Iterator[Caution]:
     hosts = [each.server.address.rpartition(":")[0].strip("[]") for each in run.variants if each.server is not None]
     if near := [host for host in hosts if host in _HERE]:
-        own = set(environment.cpus.get("store", ()))
-        beside = [role for role in ("app", "generator") if own & set(environment.cpus.get(role, ()))]
+        cpus = run.environment.cpus
+        own = set(cpus.get("store", ()))
+        beside = [role for role in ("app", "generator") if own & set(cpus.get(role, ()))]
         shared = f", on the CPU of the {' and the '.join(beside)}" if beside else ""
         which = "The stores" if len(near) == len(hosts) else "Some stores"
         yield Caution("host", f"{which} ran on the app's own host{shared}: they took from each other.")
-    strangers = [each.name for each in run.variants if each.backend == "target"]
-    but = f", but for {listed(strangers)}, which ran already" if strangers else ""
-    yield Caution("loopback", f"App and users spoke over loopback{but}: a network adds to every figure.")
-    text = (
-        f"One machine ({environment.cpu}, {environment.cores} cores), one scenario: elsewhere the figures are others, "
-        "and the order may be."
-    )
-    yield Caution("machine", text)

@@ -64,7 +64,7 @@ def _figures(sheet: view.Sheet, columns: Sequence[view.Column]) -> str:
         (
             [
                 row.name,
-                " ".join([", ".join(filter(None, [row.state, row.audit])), *(f"({note})" for note in row.notes)]),
+                " ".join([row.verdict, *(f"({note})" for note in row.notes)]),
                 *(row.cells[column.key].text for column in columns),
                 view.durability(row.variant),
                 row.server,

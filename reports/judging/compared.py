@@ -211,7 +211,7 @@ def _notes(a: Run, b: Run, seen: Sequence[Mapping[str, Measured]]) -> list[str]:
         notes.append(CLOSED)
     for side, run, other, measured in (("A", a, b, seen[0]), ("B", b, a, seen[1])):
         if run.status != "finished":
-            notes.append(f"{side} {'is still running' if run.status == 'running' else 'was interrupted'}.")
+            notes.append(f"{side} {'is not finished' if run.status == 'running' else 'was interrupted'}.")
         known = {variant.name for variant in other.variants}
         if alone := [variant.name for variant in run.variants if variant.name not in known]:
             notes.append(f"Only {side} has {', '.join(alone)}.")

@@ -83,8 +83,9 @@ def remarks(run: Run, states: Container[str], *, at_least: bool) -> list[str]:
         latency = [trial for trial in run.trials if trial.purpose == "latency"]
         done = len({(trial.block, arm.variant) for trial in latency for arm in trial.arms})
         planned = plural(sum(map(len, plan.order)), "trial")
-        what = "is still running" if run.status == "running" else "was interrupted"
-        said.append(f"The run {what}: {done} of its {planned} are here. session-bench run --resume DIR does the rest.")
+        what = "is not finished" if run.status == "running" else "was interrupted"
+        here = f"{done} of its {planned} of latency are here"
+        said.append(f"The run {what}: {here}. session-bench run --resume DIR does the rest.")
     if struck.checks(run):
         said.append(struck.WHY)
     said += _open(run) if plan.load.kind == "open" else _closed(run)

@@ -97,11 +97,32 @@ class Row:
     """The variant's, `Struck` where its audit takes it out of the choice."""
     audit: str = ""
     """Which checks strike it."""
+    suspect: int = 0
+    """How many of the trials that count are SUSPECT."""
 
     @property
     def mark(self) -> str:
         """What must be said beside the name; nothing when all is well."""
-        return ", ".join(filter(None, ["" if self.state == "VALID" else self.state, self.audit]))
+        return self._said("" if self.state == "VALID" else self._whole)
+
+    @property
+    def verdict(self) -> str:
+        """The same, where also what is well is said."""
+        return self._said(self._whole)
+
+    @property
+    def brief(self) -> str:
+        """The same where there is room for a word: SUSPECT are those of whose trials half or more are."""
+        few = self.state == "SUSPECT" and 2 * self.suspect < self.trials
+        return self._said("" if self.state == "VALID" or few else self.state)
+
+    @property
+    def _whole(self) -> str:
+        some = self.state == "SUSPECT" and self.suspect < self.trials
+        return f"{self.suspect} of {self.trials} SUSPECT" if some else self.state
+
+    def _said(self, state: str) -> str:
+        return ", ".join(filter(None, [state, self.audit]))
 
     @property
     def trusted(self) -> bool:
@@ -306,7 +327,8 @@ def _row(run: Run, variant: Variant, footnotes: Footnotes, failed: Sequence[Chec
         bounds = {name for _, figures in measured(run, variant.name) for name in figures.at_least}
         cells |= _cells(summary, bounds, throughput(run))
     name = struck.named(run, variant.name)
-    return Row(variant, state, cells, notes, summary.trials if summary else 0, name, struck.mark(failed))
+    count = summary.trials if summary else 0
+    return Row(variant, state, cells, notes, count, name, struck.mark(failed), states.count("SUSPECT"))
 
 
 def _cells(summary: Summary, bounds: set[str], throughput: str) -> dict[str, Cell]:

@@ -175,12 +175,12 @@ def test_lower_bounds_are_marked(recorded: Recorded) -> None:
     assert any(remark.startswith("≥") for remark in sheet.remarks)
 
 
-@pytest.mark.parametrize(("status", "words"), [("running", "is still running"), ("interrupted", "was interrupted")])
+@pytest.mark.parametrize(("status", "words"), [("running", "is not finished"), ("interrupted", "was interrupted")])
 def test_a_partial_run_says_so(recorded: Recorded, status: str, words: str) -> None:
     trials = [trial.model_dump() for trial in recorded.run.trials[:4]]
     run = changed(recorded, status=status, trials=trials, summaries=stats.summaries(recorded.run.trials[:4]))
     sheet = view.sheet(run)
-    assert f"The run {words}: 4 of its 15 trials are here" in sheet.remarks[0]
+    assert f"The run {words}: 4 of its 15 trials of latency are here" in sheet.remarks[0]
     assert [row.state for row in sheet.rows].count("NO TRIAL") == 1
     assert in_terminal(run, 80)
 

@@ -258,7 +258,7 @@ def test_a_run_with_open_load_can_be_shown_before_its_first_trial(opened: Record
     run.status, run.trials, run.summaries, run.capacities = "running", [], [], []
     write_run(tmp_path, run)
     assert reports.write(tmp_path)
-    assert "0 of its 21 trials are here" in in_terminal(run, 500)
+    assert "0 of its 21 trials of latency are here" in in_terminal(run, 500)
 
 
 def test_a_trial_that_came_to_nothing_is_listed_with_its_error(opened: Recorded) -> None:
