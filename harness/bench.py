@@ -158,9 +158,13 @@ def _show_plan(planned: Plan, stores: int, *, as_json: bool) -> None:
         console.print(f"block {block:2}  {'  '.join(names)}", markup=False, soft_wrap=True)
     console.print(
         f"{', '.join(_parts(planned))}, scenario {planned.scenario}: about {seconds / _MINUTE_S:.1f} minutes, "
-        f"{results / _MIB:.0f} MiB of results, {data / _MIB:.0f} MiB of store data meanwhile.",
+        f"{_mib(results)} of results, {f'{_mib(data)} of' if data else 'no'} store data meanwhile.",
         markup=False,
     )
+
+
+def _mib(size: int) -> str:
+    return f"about {size / _MIB:.0f} MiB" if size >= _MIB else "less than 1 MiB"
 
 
 def _parts(planned: Plan) -> list[str]:

@@ -26,8 +26,20 @@ RANKING_BLOCKS = 12
 _TRIAL_OVERHEAD_S = 2.5
 _SERVER_START_S = 2.0
 _SEEDS_PER_S = 10_000
-_CLOSED_RATE = 1500
-_ROW_BYTES = 14
+_CLOSED_RATE = 4000
+_PROBED_RATE = 500
+_SEARCHED_RATE = 2000
+"""Requests a second where the plan names none: recorded runs had about so many."""
+_ROW_BYTES = 13
+"""Of a request that is kept. As those below from recorded runs, which took from half of the sum to twice it."""
+_SECOND_BYTES = 500
+_TRIAL_BYTES = 65_000
+"""trial.json, all of it in run.json again, logs, the tables' own descriptions, and what a report draws of a trial."""
+_VARIANT_BYTES = 200_000
+_COMPARED_BYTES = 250_000
+"""What a report has of each variant, and what more where there are blocks to compare."""
+_CHARTS_BYTES = 1_000_000
+"""Of whatever has charts of its own."""
 _SESSION_BYTES = 1500
 _AUDIT_S = 2.5
 _COUNTS_S = 1.5
@@ -215,12 +227,23 @@ def estimate_s(plan: Plan, stores: int, done: int = 0) -> float:
 
 def estimate_disk_bytes(plan: Plan, stores: int) -> tuple[int, int]:
     """Estimate what a run leaves under results/, and what its stores need meanwhile, in bytes."""
-    requests = 0.0
-    for planned in (planned for block in blocks(plan) for planned in block):
-        one = phases(plan, planned.purpose, planned.load, planned.fault)
-        requests += (one.warmup_most_s + one.window_s) * (one.load.rate_per_s or _CLOSED_RATE)
-        requests += one.closed_s * _CLOSED_RATE
-    return round(requests * _ROW_BYTES), stores * plan.sessions * _SESSION_BYTES
+    each = [
+        phases(plan, planned.purpose, planned.load, planned.fault)
+        for block in [probes(plan), *blocks(plan)]
+        for planned in block
+    ]
+    if plan.objective:
+        searched = plan.load.model_copy(update={"kind": "open", "rate_per_s": _SEARCHED_RATE})
+        each += [phases(plan, "capacity", searched)] * _CAPACITY_TRIALS * len(plan.order[0])
+    requests = seconds = 0.0
+    for one in each:
+        rate = one.load.rate_per_s or (_CLOSED_RATE if one.load.kind == "closed" else _PROBED_RATE)
+        requests += (one.warmup_most_s + one.window_s) * rate + one.closed_s * _CLOSED_RATE
+        seconds += one.seconds
+    trials = requests * _ROW_BYTES + seconds * _SECOND_BYTES + len(each) * _TRIAL_BYTES
+    drawn = len(plan.order[0]) * (_VARIANT_BYTES + (_COMPARED_BYTES if plan.blocks > 1 else 0))
+    own = len(plan.faults) + bool(plan.ladder_per_s) + bool(plan.objective) + plan.ranking
+    return round(trials + drawn + own * _CHARTS_BYTES), stores * plan.sessions * _SESSION_BYTES
 
 
 def common_rate(slowest_per_s: float) -> float:

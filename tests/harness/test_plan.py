@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from harness import config, plan, scenarios
+from harness import cli, config, plan, scenarios
 from harness.arms import Arm
 from harness.errors import UsageError
 from harness.variants import Wanted
+from reports.files import read_run
 from reports.format import Arm as FormatArm
 from reports.format import Load, Trial, Verdict
+from tests.harness.test_exit_code import REFERENCE
 
 if TYPE_CHECKING:
     from reports.format import Plan
@@ -55,6 +58,32 @@ def test_the_estimate_grows_with_what_is_left() -> None:
     assert plan.estimate_s(made, 1) > plan.estimate_s(made, 0)
     assert plan.estimate_s(make(["a", "b"], blocks=3, ladder=[100], slo="p99<20ms"), 0) > plan.estimate_s(made, 0)
     assert plan.estimate_s(make(["a", "b"], blocks=3, warmup_s=1, window_s=3), 0) > plan.estimate_s(made, 0)
+
+
+def test_the_disk_of_a_recorded_run_is_what_it_took() -> None:
+    """The reference holds no requests of its searches, which were a third of it."""
+    parts = [REFERENCE / "run.json", *(path for name in ("trials", "report") for path in (REFERENCE / name).rglob("*"))]
+    taken = sum(path.stat().st_size for path in parts if path.is_file())
+    run = read_run(REFERENCE)
+    results, _ = plan.estimate_disk_bytes(run.plan, stores=4)
+    assert taken / 2 < results < 2 * taken
+    searches = run.plan.model_copy(update={"objective": None})
+    assert taken / 4 < results - plan.estimate_disk_bytes(searches, stores=4)[0] < taken
+
+
+def test_whatever_is_recorded_takes_its_place() -> None:
+    least = make(["none"], blocks=1, rate=0, warmup_s=0.1, window_s=0.1)
+    assert plan.estimate_disk_bytes(least, 0)[0] > 100_000
+    asked = ["--users", "4", *(f"--set={each}" for each in ("blocks=1", "warmup_s=0.1", "window_s=0.1"))]
+    said = " ".join(CliRunner().invoke(cli.app, ["run", "none", "--dry-run", *asked]).stdout.split())
+    assert said.endswith("less than 1 MiB of results, no store data meanwhile.")
+    facts: list[dict[str, Any]] = [
+        {"blocks": 12}, {"ladder": [100.0]}, {"slo": "p99<20ms"}, {"faults": ["freeze@1+1"]}, {"rate": 5000},
+        {"closed_s": 3}, {"window_s": 60},
+    ]  # fmt: skip
+    usual = plan.estimate_disk_bytes(make(["redis"], stores=("redis",)), 1)[0]
+    for more in facts:
+        assert plan.estimate_disk_bytes(make(["redis"], stores=("redis",), **more), 1)[0] > 1.1 * usual, more
 
 
 def test_a_fault_comes_last_once_for_each_store_and_is_seen_to_its_end() -> None:

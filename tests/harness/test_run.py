@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -158,4 +159,8 @@ def test_a_dry_run_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "6 trials" in done.stdout
     assert "minutes" in done.stdout
+    said = " ".join(done.stdout.split())
+    results, data = re.findall(r"about (\d+) MiB of (?:results|store data)", said)
+    assert int(results) in range(1, 6)
+    assert int(data) == 14
     assert list(tmp_path.iterdir()) == []
