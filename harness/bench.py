@@ -124,8 +124,8 @@ def assignments(settings: list[str]) -> tuple[dict[str, str], dict[str, float | 
 def _like(recorded: Run) -> dict[str, Any]:
     """Turn a recorded plan back into settings."""
     same = (
-        "profile", "scenario", "blocks", "warmup_s", "warmup_most_s", "window_s", "drain_s", "closed_s", "sessions",
-        "seed", "servers", "client", "processes",
+        "profile", "scenario", "blocks", "warmup_s", "warmup_most_s", "window_s", "drain_s", "closed_s", "repeats",
+        "sessions", "seed", "servers", "client", "processes",
     )  # fmt: skip
     opened = {"closed_users": recorded.plan.closed_users} if recorded.plan.load.kind == "open" else {}
     ladder = {"ladder_blocks": recorded.plan.ladder_blocks} if recorded.plan.ladder_per_s else {}

@@ -119,6 +119,9 @@ class Settings(_Table):
     )
     window_s: float = Field(gt=0, le=86_400, description="seconds of load that count")
     drain_s: float = Field(ge=0, le=600, description="seconds that requests in flight have after the window")
+    repeats: int = Field(
+        2, ge=0, le=2, description="how often a trial that the machine or the generator spoilt is repeated"
+    )
     sessions: int = Field(ge=0, le=100_000_000, description="live sessions in each store before the first trial")
     seed: int = Field(ge=0, description="seeds the order of trials and the users' choices")
     servers: Literal["auto", "wheel", "docker", "url"] = Field(description="where store servers come from")

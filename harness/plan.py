@@ -45,8 +45,6 @@ _AUDIT_S = 2.5
 _COUNTS_S = 1.5
 
 
-MOST_ATTEMPTS = 3
-"""A trial that the instrument spoilt is repeated, at most twice."""
 _PROBE_S = 1.0
 _RECOVERY_S = 8.0
 """Load goes on for so long after a fault is over: a server that starts anew takes some seconds of it."""
@@ -114,6 +112,7 @@ def make(settings: Settings, variants: Sequence[Wanted], scenario: Scenario, par
         warmup_most_s=max(settings.warmup_s, settings.warmup_most_s),
         window_s=settings.window_s,
         drain_s=settings.drain_s,
+        repeats=settings.repeats,
         sessions=settings.sessions,
         seed=settings.seed,
         servers=settings.servers,
@@ -189,13 +188,14 @@ def blocks(plan: Plan) -> Iterator[list[Planned]]:
 def left(wanted: Sequence[Planned], done: Sequence[Trial], plan: Plan) -> list[Planned]:
     """Return what is still to do of some planned trials, which attempt each is.
 
-    What the subject did is never repeated, nor what could not be measured at all.
+    What the instrument spoilt is repeated, at most `plan.repeats` times. What the subject did is never repeated, nor
+    what could not be measured at all.
     """
     found = []
     for planned in wanted:
         before = [trial for trial in done if _same(planned, trial, plan)]
         spoilt = [trial for trial in before if trial.verdict.state == "INVALID" and trial.error is None]
-        if len(spoilt) == len(before) < MOST_ATTEMPTS:
+        if len(spoilt) == len(before) <= plan.repeats:
             found.append(replace(planned, attempt=len(before) + 1))
     return found
 

@@ -89,6 +89,8 @@ class Plan(Data):
     """The warm-up ends when load and latency are steady, and here at the latest; not above `warmup_s`: it is fixed."""
     window_s: float
     drain_s: float
+    repeats: int = 2
+    """How often a trial is repeated that came out INVALID."""
     sessions: int
     """Live sessions that lie in each store before the first trial."""
     seed: int

@@ -21,6 +21,8 @@ QUICK = (
     "sessions=50",
     "--set",
     "audit=false",
+    "--set",
+    "repeats=0",
     "--users",
     "4",
 )

@@ -31,6 +31,8 @@ PLAN = (
     "window_s=2.5",
     "--set",
     "sessions=50",
+    "--set",
+    "repeats=0",
     "--users",
     "4",
 )

@@ -30,6 +30,6 @@ def test_a_run_leaves_the_users_data_and_nothing_of_its_own(tmp_path: Path) -> N
     assert variant.server is not None
     assert (variant.server.source, variant.server.address) == ("url", running.record.address)
     assert variant.bytes_per_session is not None
-    *_, trial = run.trials  # on a busy machine it may be the third
+    (trial,) = run.trials
     assert trial.arms[0].figures is not None
     assert trial.arms[0].figures.cpu_us_per_request["store"] is None

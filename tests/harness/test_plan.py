@@ -116,11 +116,14 @@ def done(planned: plan.Planned, state: str = "VALID", error: str | None = None) 
     )  # fmt: skip
 
 
-def test_what_the_instrument_spoilt_is_repeated_twice() -> None:
-    made = make(["a"], blocks=1)
+@pytest.mark.parametrize(("asked", "attempts"), [({}, (1, 2, 3)), ({"repeats": 1}, (1, 2)), ({"repeats": 0}, (1,))])
+def test_what_the_instrument_spoilt_is_repeated_twice_or_as_asked(
+    asked: dict[str, int], attempts: tuple[int, ...]
+) -> None:
+    made = make(["a"], blocks=1, **asked)
     (block,) = plan.blocks(made)
     trials: list[Trial] = []
-    for attempt in (1, 2, 3):
+    for attempt in attempts:
         (again,) = plan.left(block, trials, made)
         assert again.attempt == attempt
         trials.append(done(again, "INVALID"))
