@@ -118,7 +118,7 @@ def done(planned: plan.Planned, state: str = "VALID", error: str | None = None) 
 
 @pytest.mark.parametrize(("asked", "attempts"), [({}, (1, 2, 3)), ({"repeats": 1}, (1, 2)), ({"repeats": 0}, (1,))])
 def test_what_the_instrument_spoilt_is_repeated_twice_or_as_asked(
-    asked: dict[str, int], attempts: tuple[int, ...]
+    asked: dict[str, Any], attempts: tuple[int, ...]
 ) -> None:
     made = make(["a"], blocks=1, **asked)
     (block,) = plan.blocks(made)
