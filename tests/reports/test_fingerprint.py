@@ -17,8 +17,8 @@ IRRELEVANT = {
     "environment": {"pinning"},  # words for `cpus`, and what counts where there are none
     "plan": {
         # Names; what decides how many trials there are and in which order; phases of their own behind the latency.
-        "name", "profile", "rate_source", "ladder_per_s", "ladder_blocks", "objective", "drain_s", "repeats", "seed", "servers",
-        "order", "ranking", "faults", "faulted", "audit", "counts",
+        "name", "profile", "rate_source", "ladder_per_s", "ladder_blocks", "objective", "drain_s", "repeats", "seed",
+        "servers", "order", "ranking", "faults", "faulted", "audit", "counts",
     },
     "plan.load": set(),
     "variants.redis": {"name", "slug", "traits", "bytes_per_session", "error"},
