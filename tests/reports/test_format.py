@@ -107,6 +107,13 @@ def test_a_variant_stands_once(folder: Path, recorded: Recorded) -> None:
     assert "Restore it from a copy." in text
 
 
+def test_a_check_may_hold_a_variant_against_several(folder: Path, recorded: Recorded) -> None:
+    variants = [variant.model_dump(mode="json") for variant in recorded.run.variants]
+    plan = recorded.run.plan.model_dump(mode="json") | {"name": "regress"}
+    spoil(folder, variants=[*variants, variants[1]], plan=plan)
+    assert len(read_run(folder).variants) == len(variants) + 1
+
+
 def test_numbers_that_no_chart_can_draw_are_refused(recorded: Recorded) -> None:
     figures = recorded.run.trials[0].arms[0].figures
     assert figures is not None
