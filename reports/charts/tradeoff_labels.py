@@ -24,6 +24,8 @@ _ACROSS: Final = 40.0
 """What it costs that the line to a name crosses what is another's: it would seem to lead there."""
 _LED: Final = 2 * _STEP
 _SAMPLES: Final = 12
+_THICK: Final = 3.0
+"""Of the line to a name, with the room that it wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +89,18 @@ class Place:
 def places(points: Sequence[Point], lines: Sequence[Box], taken: Sequence[Box], within: Box) -> list[Place]:
     """Return a place for every name, the crowded ones chosen first; `taken` is what no name may lie on.
 
-    `lines` may be crossed where nothing else is free.
+    `lines` may be crossed where nothing else is free, and so may those that lead to names.
     """
     marks = [Box(each.x - each.radius, each.y - each.radius, 2 * each.radius, 2 * each.radius) for each in points]
-    names = list(taken)
+    names, crossable = list(taken), list(lines)
     found: dict[int, Place] = {}
     for number in sorted(range(len(points)), key=lambda each: -_crowd(points, each)):
         point = points[number]
-        box, far = _best(point, within, names, marks, lines)
+        box, far = _best(point, within, names, marks, crossable)
         names.append(box)
         found[number] = Place(box, led=far >= _LED)
+        if found[number].led:
+            crossable += [Box(x - _THICK / 2, y - _THICK / 2, _THICK, _THICK) for x, y in _way(point, box)]
     return [found[number] for number in range(len(points))]
 
 
@@ -144,12 +148,17 @@ def _cost(box: Box, names: Sequence[Box], marks: Sequence[Box], lines: Sequence[
 
 def _crossed(point: Point, box: Box, others: Sequence[Box]) -> int:
     """Return how much of what is not the point's own lies under the line from it to its name."""
+    way = _way(point, box)
+    return sum(any(each.holds(*at) for at in way) for each in others if not each.holds(point.x, point.y))
+
+
+def _way(point: Point, box: Box) -> list[tuple[float, float]]:
+    """Return places on the line from a point to its name."""
     x, y = leads_to(point, box)
-    way = [
+    return [
         (point.x + (x - point.x) * step / _SAMPLES, point.y + (y - point.y) * step / _SAMPLES)
         for step in range(1, _SAMPLES)
     ]
-    return sum(any(each.holds(*at) for at in way) for each in others if not each.holds(point.x, point.y))
 
 
 def leads_to(point: Point, box: Box) -> tuple[float, float]:

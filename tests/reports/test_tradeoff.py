@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from reports.charts import canvas, palette, tradeoff
-from reports.charts.tradeoff_labels import Box, Point, places
+from reports.charts.tradeoff_labels import Box, Point, leads_to, places
 from reports.format import Capacity
 from tests.reports import synthetic, synthetic_audits, synthetic_choice
 from tests.reports.synthetic_choice import APART
@@ -167,3 +167,14 @@ def test_no_place_is_given_twice_and_none_is_outside(found: list[tuple[float, fl
         assert one.over(other) == pytest.approx(0, abs=1e-6)
     for point, box in zip(points, given_to, strict=True):
         assert math.hypot(box.left + 20 - point.x, box.top + 5 - point.y) < 140
+
+
+def test_no_name_is_put_on_the_line_that_leads_to_another() -> None:
+    points = [Point(x, y, 7.0, 45.0, 12.0) for x, y in ((265, 187), (263, 187), (257, 186))]
+    found = places(points, [], [Box(188, 195, 100, 13)], Box(0, 0, 300, 208))
+    assert any(place.led for place in found)
+    for point, place in zip(points, found, strict=True):
+        x, y = leads_to(point, place.box)
+        way = [(point.x + (x - point.x) * step / 12, point.y + (y - point.y) * step / 12) for step in range(12)]
+        others = [other.box for other in found if other is not place]
+        assert not any(other.holds(*at) for other in others for at in way if place.led)
