@@ -8,7 +8,7 @@ from reports.listings import struck, view
 from reports.listings.listing import Head, Listing
 from reports.record.counts import COUNTS, PAYLOAD_BYTES, Counts, in_order
 from reports.words import units
-from reports.words.units import MISSING, Written, plural
+from reports.words.units import MISSING, Written, plural, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,8 +152,8 @@ def _known(every: list[Counts], of: Callable[[Counts], int | None]) -> dict[str,
 def _who(run: Run, counts: Mapping[str, int], value: int) -> str:
     names = [struck.called(run, name) for name, count in counts.items() if count == value]
     if len(names) > _NAMED:
-        return f"{', '.join(names[: _NAMED - 1])} and {plural(len(names) - _NAMED + 1, 'other')}"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        names[_NAMED - 1 :] = [plural(len(names) - _NAMED + 1, "other")]
+    return together(names)
 
 
 def _count(counts: Counts, step: str, name: str) -> int | None:

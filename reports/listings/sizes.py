@@ -148,7 +148,7 @@ def sentences(run: Run) -> list[str]:
         together.setdefault(cliff, []).append(name)
     said = []
     for (largest, refused), names in together.items():
-        who, s = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])), "s" if len(names) == 1 else ""
+        who, s = units.together(names), "s" if len(names) == 1 else ""
         kept = "no size that was tried" if largest is None else f"sessions up to {units.size(largest)} of payload"
         said.append(f"{who} keep{s} {kept} and refuse{s} {units.size(refused)} with a 413.")
     return said

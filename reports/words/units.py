@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MISSING: Final = "–"  # noqa: RUF001 - the dash of tables
 MINUS: Final = "−"  # noqa: RUF001 - as wide as a plus
@@ -139,3 +139,8 @@ def seconds(value: float) -> str:
 def plural(count: int, word: str) -> str:
     """Return "1 trial" or "3 trials"."""
     return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def together(names: Sequence[str]) -> str:
+    """Return one name or more in a row: "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
